@@ -1,0 +1,3 @@
+//! staffetta-imap-gateway
+
+pub mod wire;
