@@ -1,0 +1,85 @@
+//! SEARCH (RFC 3501 6.4.4), sequence numbers already turned into UIDs.
+
+use async_trait::async_trait;
+use chrono::NaiveDate;
+
+use crate::{Access, Keyword, MailboxId, MailstoreError, ModSeq, SystemFlag, UidSet};
+
+/// Finds messages.
+#[async_trait]
+pub trait Search: Send + Sync + 'static {
+    /// The messages of a mailbox that match, from one snapshot.
+    async fn search(&self, access: &Access, request: &SearchRequest) -> Result<SearchHits, MailstoreError>;
+}
+
+/// A search.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SearchRequest {
+    /// Which mailbox.
+    pub mailbox: MailboxId,
+    /// Only among these: what the session sees.
+    pub among: UidSet,
+    /// What matches.
+    pub key: SearchKey,
+}
+
+/// The messages found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SearchHits {
+    /// Their UIDs.
+    pub uids: UidSet,
+    /// The highest MODSEQ among them (RFC 7162 3.1.5); zero when nothing was found.
+    pub highest_modseq: ModSeq,
+}
+
+/// A search key. Text is UTF-8 and matches as a substring without regard to case.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SearchKey {
+    /// Every message.
+    All,
+    /// Messages of the set.
+    Uids(UidSet),
+    /// With the system flag.
+    Flag(SystemFlag),
+    /// With the keyword.
+    Keyword(Keyword),
+    /// INTERNALDATE (its day) before.
+    Before(NaiveDate),
+    /// INTERNALDATE on the day.
+    On(NaiveDate),
+    /// INTERNALDATE on the day or later.
+    Since(NaiveDate),
+    /// `Date:` header (its day as written, time zone disregarded) before.
+    SentBefore(NaiveDate),
+    /// `Date:` header on the day.
+    SentOn(NaiveDate),
+    /// `Date:` header on the day or later.
+    SentSince(NaiveDate),
+    /// Size in octets above.
+    Larger(u64),
+    /// Size in octets below.
+    Smaller(u64),
+    /// MODSEQ at least.
+    ModSeq(ModSeq),
+    /// A header field contains the text.
+    Header(HeaderMatch),
+    /// The decoded text of the body contains it.
+    Body(String),
+    /// Header or body contains it.
+    Text(String),
+    /// Not the key.
+    Not(Box<SearchKey>),
+    /// Every key.
+    And(Vec<SearchKey>),
+    /// Any of the keys.
+    Or(Vec<SearchKey>),
+}
+
+/// A header field and what it contains; empty text: the field exists.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HeaderMatch {
+    /// The field's name.
+    pub field: String,
+    /// What its decoded value contains.
+    pub text: String,
+}

@@ -1,0 +1,1 @@
+//! staffetta-pop3-gateway
