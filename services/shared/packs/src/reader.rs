@@ -96,9 +96,7 @@ impl PackReader {
         let span = self.store.get_range(&key, start..end).await?;
         let clip = |at: u64| usize::try_from(at - start).unwrap_or(usize::MAX).min(span.len());
         run.iter()
-            .map(|body| {
-                verified(&key, body, span.slice(clip(body.offset)..clip(body.offset + body.len)))
-            })
+            .map(|body| verified(&key, body, span.slice(clip(body.offset)..clip(body.offset + body.len))))
             .collect()
     }
 }
@@ -111,7 +109,10 @@ fn coalesce(addresses: Vec<BodyAddress>) -> Vec<Vec<BodyAddress>> {
         if let Some((span, run)) = runs.last_mut() {
             let joined = span.start.min(start)..span.end.max(end);
             let close = start <= span.end + GAP && end + GAP >= span.start;
-            if close && joined.end - joined.start <= SPAN && run.last().is_some_and(|last| last.pack == body.pack) {
+            if close
+                && joined.end - joined.start <= SPAN
+                && run.last().is_some_and(|last| last.pack == body.pack)
+            {
                 *span = joined;
                 run.push(body);
                 continue;

@@ -141,7 +141,7 @@ struct Target {
 
 impl Target {
     fn new_pack(&self) -> PackName {
-        PackName { id: PackId::new(self.clock.now()), writer: self.writer.clone() }
+        PackName { id: PackId::new(self.clock.now().into()), writer: self.writer.clone() }
     }
 }
 
@@ -198,7 +198,11 @@ impl<C: Commit> PackWriter<C> {
     }
 
     /// A pack of its own, streamed.
-    async fn put_alone(&self, body: &Spooled, checksum: Checksum) -> Result<BodyAddress, SubmitError<C::Error>> {
+    async fn put_alone(
+        &self,
+        body: &Spooled,
+        checksum: Checksum,
+    ) -> Result<BodyAddress, SubmitError<C::Error>> {
         let _permit = self.large.acquire().await.map_err(|_| SubmitError::Closed)?;
         let pack = self.target.new_pack();
         self.target.store.put_stream(&pack.key(&self.target.prefix), body).await?;

@@ -107,6 +107,7 @@ mod tests {
     #[tokio::test]
     async fn keeps_the_contract() {
         let meter = opentelemetry::global::meter("packs-test");
-        super::super::contract::suite(|| async { Metered::new(Arc::new(MemoryStore::default()), &meter) }).await;
+        super::super::contract::suite(|| async { Metered::new(Arc::new(MemoryStore::default()), &meter) })
+            .await;
     }
 }

@@ -29,11 +29,7 @@ pub struct RetryPolicy {
 impl Default for RetryPolicy {
     /// Four attempts within about half a second of waiting; 10 s for one attempt.
     fn default() -> Self {
-        Self {
-            attempts: 4,
-            first_wait: Duration::from_millis(50),
-            attempt_timeout: Duration::from_secs(10),
-        }
+        Self { attempts: 4, first_wait: Duration::from_millis(50), attempt_timeout: Duration::from_secs(10) }
     }
 }
 
@@ -72,11 +68,18 @@ impl Retried {
             match outcome {
                 Ok(done) => return Ok((done, failed)),
                 Err(error) if error.is_temporary() && failed + 1 < self.policy.attempts => {
-                    tracing::warn!(key, failed, error = &error as &dyn std::error::Error, "store call repeated");
+                    tracing::warn!(
+                        key,
+                        failed,
+                        error = &error as &dyn std::error::Error,
+                        "store call repeated"
+                    );
                     tokio::time::sleep(self.policy.wait(failed)).await;
                     failed += 1;
                 }
-                Err(error) if error.kind() == StoreErrorKind::AlreadyExists => return Err(taken(error, failed)),
+                Err(error) if error.kind() == StoreErrorKind::AlreadyExists => {
+                    return Err(taken(error, failed));
+                }
                 Err(error) => return Err(error),
             }
         }

@@ -10,8 +10,8 @@ use futures_util::{StreamExt, TryStreamExt};
 use object_store::aws::{AmazonS3, AmazonS3Builder};
 use object_store::path::Path;
 use object_store::{
-    ClientOptions, GetOptions, GetRange, MultipartUpload, ObjectStore as _, ObjectStoreExt, PutMode, PutOptions,
-    PutPayload, RetryConfig,
+    ClientOptions, GetOptions, GetRange, MultipartUpload, ObjectStore as _, ObjectStoreExt, PutMode,
+    PutOptions, PutPayload, RetryConfig,
 };
 use secrecy::ExposeSecret;
 use staffetta_chassis::spool::Spooled;
@@ -34,9 +34,9 @@ impl S3Store {
     /// Checks the settings; nothing is sent yet.
     pub fn new(config: &S3Config) -> Result<Self, StoreError> {
         let builder = match (&config.access_key_id, &config.secret_access_key) {
-            (Some(id), Some(secret)) => AmazonS3Builder::new()
-                .with_access_key_id(id)
-                .with_secret_access_key(secret.expose_secret()),
+            (Some(id), Some(secret)) => {
+                AmazonS3Builder::new().with_access_key_id(id).with_secret_access_key(secret.expose_secret())
+            }
             _ => AmazonS3Builder::from_env(),
         };
         // Retries are our decorator's business: one policy, visible in one place.
@@ -60,7 +60,11 @@ impl S3Store {
         if self.prefix.is_empty() { Path::from(key) } else { Path::from(format!("{}/{key}", self.prefix)) }
     }
 
-    async fn open(&self, key: &str, range: Range<u64>) -> Result<Option<object_store::GetResult>, StoreError> {
+    async fn open(
+        &self,
+        key: &str,
+        range: Range<u64>,
+    ) -> Result<Option<object_store::GetResult>, StoreError> {
         if range.is_empty() {
             self.head(key).await?;
             return Ok(None);
@@ -155,9 +159,7 @@ impl ObjectStore for S3Store {
         let key = key.to_owned();
         match self.open(&key, range).await? {
             None => Ok(stream::empty().boxed()),
-            Some(result) => {
-                Ok(result.into_stream().map_err(move |error| store_error(&key, error)).boxed())
-            }
+            Some(result) => Ok(result.into_stream().map_err(move |error| store_error(&key, error)).boxed()),
         }
     }
 

@@ -4,14 +4,15 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use chrono::{DateTime, Utc};
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, StreamExt, TryStreamExt};
 use staffetta_chassis::spool::Spooled;
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
-    Answer, BodyAddress, Commit, CommitFailure, Entry, Locking, MAX_PACK_AGE, PackConfig, Placement, Submission,
-    SubmitError, Target, Verdict,
+    Answer, BodyAddress, Commit, CommitFailure, Entry, Locking, MAX_PACK_AGE, PackConfig, PackName,
+    Placement, Submission, SubmitError, Target, Verdict,
 };
 
 /// An entry and who waits for its answer. Kept apart so that entries form one slice for the owner.
@@ -137,12 +138,17 @@ impl<C: Commit> Batcher<C> {
 impl<C: Commit> Work<C> {
     /// PUT, then commit what can be locked at once.
     async fn write(&self, batch: Vec<Submission<C>>) -> Done<C> {
-        let (ready, pieces) = self.place(batch).await;
-        let later = match self.put(&ready, &pieces).await {
+        let pack = self.target.new_pack();
+        let (ready, pieces) = self.place(batch, &pack).await;
+        let put = match pieces.is_empty() {
+            true => Ok(()),
+            false => self.target.store.put(&pack.key(&self.target.prefix), &pieces).await,
+        };
+        let later = match put {
             Ok(()) => self.commit(ready, Locking::Skip).await,
-            Err((placed, error)) => {
+            Err(error) => {
                 // Entries that brought their own pack do not suffer from this one.
-                let (failed, unharmed) = partition(ready, |entry| entry.address.pack.id == placed);
+                let (failed, unharmed) = partition(ready, |entry| entry.address.pack.id == pack.id);
                 failed.fail(|| SubmitError::Store(error.clone()));
                 self.commit(unharmed, Locking::Skip).await
             }
@@ -155,9 +161,8 @@ impl<C: Commit> Work<C> {
     }
 
     /// Lays the bodies out one after the other in a new pack.
-    async fn place(&self, batch: Vec<Submission<C>>) -> (Ready<C>, Vec<Bytes>) {
+    async fn place(&self, batch: Vec<Submission<C>>, pack: &PackName) -> (Ready<C>, Vec<Bytes>) {
         let (mut ready, mut pieces, mut offset) = (Ready::default(), Vec::new(), 0);
-        let pack = self.target.new_pack();
         for Submission { body, item, answer } in batch {
             let address = match body {
                 Placement::Durable(address) => address,
@@ -177,22 +182,6 @@ impl<C: Commit> Work<C> {
             ready.push(Entry { address, item }, answer);
         }
         (ready, pieces)
-    }
-
-    async fn put(
-        &self,
-        ready: &Ready<C>,
-        pieces: &[Bytes],
-    ) -> Result<(), (crate::PackId, crate::StoreError)> {
-        if pieces.is_empty() {
-            return Ok(());
-        }
-        // The new pack is the youngest one named.
-        let Some(pack) = ready.entries.iter().map(|entry| &entry.address.pack).max_by_key(|pack| pack.id) else {
-            return Ok(());
-        };
-        let key = pack.key(&self.target.prefix);
-        self.target.store.put(&key, pieces).await.map_err(|error| (pack.id, error))
     }
 
     /// Commits, halving on a culprit. Returns what must wait for a lock.
@@ -220,7 +209,7 @@ impl<C: Commit> Work<C> {
     }
 
     fn is_stale(&self, entry: &Entry<C::Item>) -> bool {
-        self.target.clock.now() - entry.address.pack.id.created_at() > MAX_PACK_AGE
+        DateTime::<Utc>::from(self.target.clock.now()) - entry.address.pack.id.created_at() > MAX_PACK_AGE
     }
 }
 
