@@ -8,13 +8,17 @@
 //! - A password leaves the caller only inside [`LoginRequest`]; nothing here ever returns or logs one.
 //! - A [`SessionToken`] is signed by directory alone; everybody else can only verify it ([`token`]).
 //! - Resolution answers local addresses only; a domain that is not ours is [`RecipientResolution::Remote`].
+//! - A session belongs to the workload that logged in; implementations learn it through [`Workloads`].
 
 pub mod account;
 pub mod administration;
 pub mod authentication;
 pub mod budget;
 pub mod error;
+pub mod lookup;
 pub mod resolution;
+pub mod token;
+pub mod workload;
 
 pub use account::{AccountId, AccountState, Quota, ShardEpoch, ShardName};
 pub use administration::{
@@ -26,8 +30,9 @@ pub use authentication::{
 pub use budget::{BudgetCharge, BudgetOutcome, Budgets, SendingBudget};
 pub use error::DirectoryError;
 pub use resolution::{RecipientResolution, Resolution, ResolvedAccount, SenderResolution};
+pub use workload::Workloads;
 
 /// Everything directory answers, for callers that need all of it.
 pub trait Directory: Authentication + Resolution + Budgets + Administration {}
 
-impl<T: Authentication + Resolution + Budgets + Administration> Directory for T {}
+impl<T: Authentication + Resolution + Budgets + Administration + ?Sized> Directory for T {}

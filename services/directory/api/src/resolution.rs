@@ -15,7 +15,8 @@ pub trait Resolution: Send + Sync + 'static {
     async fn resolve_recipients(&self, addresses: &[Address]) -> Result<Vec<RecipientResolution>, DirectoryError>;
 
     /// Whether the account may use `address` as MAIL FROM or header From: its primary address, an alias that leads to
-    /// it, either of them with a `+tag`, or any address of a domain whose catch-all it is.
+    /// it, either of them with a `+tag`, or any otherwise unused address of a domain whose catch-all it is. In short: an
+    /// address whose mail the account would receive. A disabled account may use none.
     async fn resolve_sender(&self, account: AccountId, address: &Address) -> Result<SenderResolution, DirectoryError>;
 
     /// Whether mail for the domain is delivered here (so outbound never looks up its MX).
