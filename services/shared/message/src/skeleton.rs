@@ -5,6 +5,16 @@
 //! any size (the result does not depend on where the chunks are cut), store [`Skeleton::encode`], and
 //! read with [`Skeleton::envelope`], [`Skeleton::part`] and [`Skeleton::section_range`].
 
+mod builder;
+mod encoding;
+mod part_header;
+mod read;
+mod tree;
+
+pub use builder::{Ingested, SkeletonBuilder};
+pub use encoding::DecodeError;
+pub use read::Envelope;
+
 use std::ops::Range;
 
 /// Raw header values of an envelope: unfolded, trimmed, not decoded; `None` where the field is absent.
@@ -122,7 +132,7 @@ pub struct Skeleton {
 /// Bounds on what is looked at and kept. Beyond a limit a part is an opaque leaf, never an error.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
-    /// Nesting of multiparts and messages together.
+    /// Nesting: every multipart, every message and its root count one.
     pub depth: usize,
     /// Parts in the whole tree.
     pub parts: usize,
@@ -156,10 +166,10 @@ pub enum SectionText {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            depth: 32,
+            depth: 64,
             parts: 1000,
             header: 256 * 1024,
-            part_header: 32 * 1024,
+            part_header: 64 * 1024,
             params: 64,
             retained: 256 * 1024,
             preview: 200,
@@ -200,3 +210,6 @@ impl Part {
         self.media_type == "text"
     }
 }
+
+#[cfg(test)]
+mod tests;
