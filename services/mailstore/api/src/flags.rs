@@ -87,7 +87,10 @@ impl PartialOrd for Keyword {
 
 impl Ord for Keyword {
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        self.0.bytes().map(|octet| octet.to_ascii_lowercase()).cmp(other.0.bytes().map(|octet| octet.to_ascii_lowercase()))
+        self.0
+            .bytes()
+            .map(|octet| octet.to_ascii_lowercase())
+            .cmp(other.0.bytes().map(|octet| octet.to_ascii_lowercase()))
     }
 }
 
@@ -173,7 +176,10 @@ impl Flags {
     /// These flags and those of `other`.
     #[must_use]
     pub fn with(&self, other: &Self) -> Self {
-        Self::from_parts(self.system | other.system, self.keywords.iter().chain(&other.keywords).cloned().collect())
+        Self::from_parts(
+            self.system | other.system,
+            self.keywords.iter().chain(&other.keywords).cloned().collect(),
+        )
     }
 
     /// These flags without those of `other`.
@@ -181,7 +187,12 @@ impl Flags {
     pub fn without(&self, other: &Self) -> Self {
         Self {
             system: self.system & !other.system,
-            keywords: self.keywords.iter().filter(|keyword| !other.keywords.contains(keyword)).cloned().collect(),
+            keywords: self
+                .keywords
+                .iter()
+                .filter(|keyword| !other.keywords.contains(keyword))
+                .cloned()
+                .collect(),
         }
     }
 }

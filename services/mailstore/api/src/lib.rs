@@ -7,7 +7,8 @@
 //! Invariants
 //! - Calls on account data carry an [`Access`]; implementations trust it, the gRPC server adapter makes it from a
 //!   verified session token, so a gateway cannot reach an account that did not log in.
-//! - Every write carries an [`IdempotencyKey`]: repeating a call with the same key answers the same and changes nothing.
+//! - Every write of messages carries an [`IdempotencyKey`]: repeating a call with the same key answers the same and changes
+//!   nothing. Changes of the mailbox hierarchy carry none and are never retried.
 //! - A positive answer to a write means: body in object storage, rows committed.
 //! - Only [`Bodies`] (and [`Search`] for body text) touches object storage.
 
@@ -20,6 +21,7 @@ pub mod flags;
 pub mod ids;
 pub mod mailboxes;
 pub mod maildrops;
+pub mod memory;
 pub mod messages;
 pub mod search;
 pub mod uid_set;
@@ -28,17 +30,19 @@ pub mod watch;
 pub use access::Access;
 pub use accounts::{Accounts, PurgeProgress, QuotaUsage};
 pub use bodies::{Bodies, BodyChunk, BodyRange};
-pub use delivery::{AppendRequest, Appended, Delivered, DeliverRequest, Delivery, DeliveryTarget};
+pub use delivery::{AppendRequest, Appended, DeliverRequest, Delivered, Delivery, DeliveryTarget};
 pub use error::{MailstoreError, Refusal, RefusalReason};
 pub use flags::{Flags, Keyword, SystemFlag};
 pub use ids::{IdempotencyKey, MailboxId, ModSeq, TransactionId, Uid, UidValidity};
 pub use mailboxes::{
-    Listing, Mailbox, MailboxName, MailboxStatus, Mailboxes, OpenMode, OpenRequest, Opened, ResyncRequest, SpecialUse,
+    Listing, Mailbox, MailboxName, MailboxStatus, Mailboxes, OpenMode, OpenRequest, Opened, ResyncRequest,
+    SpecialUse,
 };
 pub use maildrops::{Maildrop, MaildropLease, MaildropMessage, Maildrops};
+pub use memory::{MemoryLimits, MemoryMailstore};
 pub use messages::{
-    CopyRequest, Copied, ExpungeRequest, Expunged, FetchItems, FetchRequest, FetchedMessage, FlagRun, FlagsOperation,
-    Messages, StoreOutcome, StoreRequest, SyncDelta, SyncRequest,
+    Copied, CopyRequest, ExpungeRequest, Expunged, FetchItems, FetchRequest, FetchedMessage, FlagRun,
+    FlagsOperation, Messages, StoreOutcome, StoreRequest, SyncDelta, SyncRequest,
 };
 pub use search::{HeaderMatch, Search, SearchHits, SearchKey, SearchRequest};
 pub use uid_set::UidSet;

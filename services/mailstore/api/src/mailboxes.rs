@@ -13,19 +13,35 @@ pub trait Mailboxes: Send + Sync + 'static {
     /// Every mailbox and every subscription of the account, in name order.
     async fn list(&self, access: &Access) -> Result<Listing, MailstoreError>;
 
-    /// Makes a mailbox and the parents it lacks.
-    async fn create(&self, access: &Access, name: &MailboxName, special_use: Option<SpecialUse>)
-    -> Result<Mailbox, MailstoreError>;
+    /// Makes a mailbox and the parents it lacks. A `\Noselect` name becomes a mailbox of a new generation.
+    async fn create(
+        &self,
+        access: &Access,
+        name: &MailboxName,
+        special_use: Option<SpecialUse>,
+    ) -> Result<Mailbox, MailstoreError>;
 
     /// Renames a mailbox and its children; they keep UIDVALIDITY, UIDs and MODSEQs. INBOX is special: its messages move to
     /// the new mailbox with new UIDs, INBOX and its children stay (RFC 3501 6.3.5).
-    async fn rename(&self, access: &Access, from: &MailboxName, to: &MailboxName) -> Result<(), MailstoreError>;
+    async fn rename(
+        &self,
+        access: &Access,
+        from: &MailboxName,
+        to: &MailboxName,
+    ) -> Result<(), MailstoreError>;
 
-    /// Deletes a mailbox and its messages; with children it stays as `\Noselect` (RFC 3501 6.3.4).
+    /// Deletes a mailbox and its messages; with children it stays as `\Noselect` (RFC 3501 6.3.4). Calls by its id answer
+    /// [`MailstoreError::MailboxNotFound`] from then on. Subscriptions stay. INBOX, and a `\Noselect` name with children,
+    /// cannot be deleted.
     async fn delete(&self, access: &Access, name: &MailboxName) -> Result<(), MailstoreError>;
 
     /// Subscribes or unsubscribes a name, whether or not such a mailbox exists (RFC 3501 6.3.6).
-    async fn subscribe(&self, access: &Access, name: &MailboxName, subscribed: bool) -> Result<(), MailstoreError>;
+    async fn subscribe(
+        &self,
+        access: &Access,
+        name: &MailboxName,
+        subscribed: bool,
+    ) -> Result<(), MailstoreError>;
 
     /// Counters of one mailbox, from one snapshot.
     async fn status(&self, access: &Access, name: &MailboxName) -> Result<MailboxStatus, MailstoreError>;
@@ -123,7 +139,9 @@ impl fmt::Display for MailboxName {
 
 /// The text cannot name a mailbox.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a mailbox name has no empty levels, no control characters, no % or *, at most 1000 octets and 32 levels")]
+#[error(
+    "a mailbox name has no empty levels, no control characters, no % or *, at most 1000 octets and 32 levels"
+)]
 pub struct InvalidMailboxName;
 
 /// What a mailbox is for (RFC 6154).
@@ -206,6 +224,9 @@ pub struct OpenRequest {
 }
 
 /// What a QRESYNC client knows.
+///
+/// The answer's `appeared` holds the messages that are not among the known ones, its `vanished` only known ones; its `changed`
+/// holds every message changed after `modseq`, known or not.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ResyncRequest {
     /// The generation it knows; another one voids the rest.

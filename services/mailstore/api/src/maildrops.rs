@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use crate::{Access, IdempotencyKey, MailboxId, MailstoreError, Uid, UidSet, UidValidity};
 
-/// Leases maildrops, cluster-wide.
+/// Leases maildrops, cluster-wide. A lease that ran out is lost, whether or not somebody else took it.
 #[async_trait]
 pub trait Maildrops: Send + Sync + 'static {
     /// Takes the lease and a snapshot; [`MailstoreError::MaildropInUse`] while another session holds it.

@@ -5,7 +5,9 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use futures_util::stream::BoxStream;
 
-use crate::{Access, Flags, IdempotencyKey, MailboxId, MailboxName, MailstoreError, ModSeq, Uid, UidSet, UidValidity};
+use crate::{
+    Access, Flags, IdempotencyKey, MailboxId, MailboxName, MailstoreError, ModSeq, Uid, UidSet, UidValidity,
+};
 
 /// Reads and changes messages without touching bodies.
 #[async_trait]

@@ -75,6 +75,39 @@ pub enum SearchKey {
     Or(Vec<SearchKey>),
 }
 
+impl SearchKey {
+    /// Deepest nesting that a store takes.
+    pub const MAX_DEPTH: usize = 32;
+    /// Most keys in one search, inner ones counted.
+    pub const MAX_KEYS: usize = 10_000;
+
+    /// Refuses a key that is too deep or too large to evaluate; callers check before they ask.
+    ///
+    /// # Errors
+    /// [`MailstoreError::Invalid`].
+    pub fn check(&self) -> Result<(), MailstoreError> {
+        // Iterative, so that the depth of a hostile key costs no stack.
+        let mut pending = vec![(self, 1)];
+        let mut count = 0;
+        while let Some((key, depth)) = pending.pop() {
+            count += 1;
+            if depth > Self::MAX_DEPTH || count > Self::MAX_KEYS {
+                return Err(MailstoreError::Invalid {
+                    message: "search is too deep or too large".to_owned(),
+                });
+            }
+            match key {
+                Self::Not(inner) => pending.push((inner, depth + 1)),
+                Self::And(inner) | Self::Or(inner) => {
+                    pending.extend(inner.iter().map(|key| (key, depth + 1)))
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}
+
 /// A header field and what it contains; empty text: the field exists.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HeaderMatch {

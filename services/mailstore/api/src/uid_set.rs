@@ -68,7 +68,8 @@ impl UidSet {
         }
         // The runs that touch or overlap [first, last] are replaced by their union.
         let from = self.runs.partition_point(|(_, end)| end.checked_add(1).is_some_and(|next| next < first));
-        let to = self.runs.partition_point(|(start, _)| last.checked_add(1).is_none_or(|next| *start <= next));
+        let to =
+            self.runs.partition_point(|(start, _)| last.checked_add(1).is_none_or(|next| *start <= next));
         let merged = if from < to {
             (first.min(self.runs[from].0), last.max(self.runs[to - 1].1))
         } else {
