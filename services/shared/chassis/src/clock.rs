@@ -41,11 +41,7 @@ pub struct Elapsed;
 ///
 /// # Errors
 /// [`Elapsed`] when the time ran out; the future is dropped.
-pub async fn timeout<F: Future>(
-    clock: &dyn Clock,
-    limit: Duration,
-    future: F,
-) -> Result<F::Output, Elapsed> {
+pub async fn timeout<F: Future>(clock: &dyn Clock, limit: Duration, future: F) -> Result<F::Output, Elapsed> {
     let sleep = clock.sleep(limit);
     tokio::select! {
         biased;

@@ -113,8 +113,7 @@ pub fn parse_section<C: DeserializeOwned>(
         let wants_text = overrides.iter_mut().find(|set| {
             !set.as_text
                 && error.clone().into_iter().any(|one| {
-                    one.path == set.path
-                        && matches!(one.kind, figment::error::Kind::InvalidType(..))
+                    one.path == set.path && matches!(one.kind, figment::error::Kind::InvalidType(..))
                 })
         });
         match wants_text {
@@ -212,7 +211,8 @@ mod tests {
 
     #[test]
     fn environment_lies_over_the_file() {
-        let environment = [("STAFFETTA__LIMITS__SIZE", "7"), ("STAFFETTA__LIMITS__WAIT", "3s"), ("PATH", "x")];
+        let environment =
+            [("STAFFETTA__LIMITS__SIZE", "7"), ("STAFFETTA__LIMITS__WAIT", "3s"), ("PATH", "x")];
         let read = sample("[limits]\nsize = 5\nname = 'a'", &environment).unwrap();
         assert_eq!((read.limits.size, read.limits.wait.as_secs(), read.limits.name.as_str()), (7, 3, "a"));
     }

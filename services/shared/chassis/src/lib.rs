@@ -15,15 +15,15 @@ pub mod backoff;
 pub mod clock;
 pub mod config;
 pub mod drain;
-pub mod grpc;
+//pub mod grpc;
 pub mod health;
 pub mod net;
-pub mod postgres;
+//pub mod postgres;
 pub mod process;
 pub mod spool;
 pub mod tasks;
 pub mod telemetry;
-pub mod testing;
+//pub mod testing;
 pub mod tls;
 
 pub use process::{Context, Service, run};

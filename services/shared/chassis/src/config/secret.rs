@@ -3,8 +3,8 @@
 use std::fmt;
 
 use secrecy::{ExposeSecret, SecretString};
-use serde::de::{Deserializer, Error, MapAccess, Visitor};
 use serde::Deserialize;
+use serde::de::{Deserializer, Error, MapAccess, Visitor};
 
 /// A secret: from the environment, or from a file with `{ file = "/run/secrets/name" }` (one trailing line
 /// end is dropped). Its Debug shows nothing; memory is wiped on drop.

@@ -113,8 +113,7 @@ fn answer(request: &Request<Incoming>, context: &Context) -> Response<Full<Bytes
         "/livez" => reply(StatusCode::OK, "text/plain", "ok\n".into()),
         "/readyz" => {
             let readiness = context.health.readiness();
-            let status =
-                if readiness.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+            let status = if readiness.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
             let body = serde_json::to_string(&readiness).unwrap_or_default();
             reply(status, "application/json", body)
         }
