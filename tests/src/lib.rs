@@ -3,3 +3,4 @@
 //! The clients speak the wire themselves and share no code with the servers, so that a mistake is not made on both sides.
 
 pub mod client;
+pub mod local;
