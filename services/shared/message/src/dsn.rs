@@ -111,8 +111,11 @@ pub fn build(report: &Report<'_>) -> Vec<u8> {
 }
 
 fn header(out: &mut String, report: &Report<'_>, boundary: &str) {
-    let subject =
-        if report.failed() { "Undelivered mail returned to sender" } else { "Delayed mail (still being tried)" };
+    let subject = if report.failed() {
+        "Undelivered mail returned to sender"
+    } else {
+        "Delayed mail (still being tried)"
+    };
     let _ = write!(out, "From: Mail Delivery System <{}>\r\nTo: <{}>\r\n", report.from, report.to);
     let _ = write!(out, "Subject: {subject}\r\n");
     out.push_str(&trace::date_line(report.now));
@@ -133,7 +136,8 @@ fn explanation(out: &mut String, report: &Report<'_>) {
         "Your message has not been delivered yet to the recipients below.\r\n\
          It is still being tried; you do not need to send it again.\r\n"
     });
-    let _ = write!(out, "\r\nReceived {}, queue id {}.\r\n", trace::date(report.arrival), clean(report.queue_id));
+    let _ =
+        write!(out, "\r\nReceived {}, queue id {}.\r\n", trace::date(report.arrival), clean(report.queue_id));
     for recipient in &report.recipients {
         let _ = write!(out, "\r\n<{}>:\r\n", recipient.recipient);
         if let Some(host) = recipient.remote_mta {
@@ -172,7 +176,9 @@ fn delivery_status(out: &mut String, report: &Report<'_>) {
         }
         match recipient.diagnostic {
             Some(Diagnostic::Smtp(text)) => field(out, "Diagnostic-Code", &format!("smtp; {}", clean(text))),
-            Some(Diagnostic::Own(text)) => field(out, "Diagnostic-Code", &format!("X-Staffetta; {}", clean(text))),
+            Some(Diagnostic::Own(text)) => {
+                field(out, "Diagnostic-Code", &format!("X-Staffetta; {}", clean(text)))
+            }
             None => {}
         }
         if let Some(at) = recipient.last_attempt {
@@ -191,8 +197,7 @@ fn original(out: &mut Vec<u8>, original: Original<'_>) {
             out.extend_from_slice(message);
         }
         Original::Full(block) | Original::Headers(block) => {
-            let block: Vec<u8> =
-                crate::header::fields(block).flat_map(|f| f.raw.iter().copied()).collect();
+            let block: Vec<u8> = crate::header::fields(block).flat_map(|f| f.raw.iter().copied()).collect();
             out.extend_from_slice(b"Content-Type: text/rfc822-headers\r\n");
             if is_seven_bit(&block) {
                 out.extend_from_slice(b"\r\n");
@@ -207,7 +212,7 @@ fn original(out: &mut Vec<u8>, original: Original<'_>) {
 
 /// RFC 2045 2.7: ASCII without NUL, CR and LF only together, short lines.
 fn is_seven_bit(bytes: &[u8]) -> bool {
-    let lines_fine = bytes.split(|b| *b == b'\n').enumerate().all(|(_, line)| line.len() <= MAX_LINE + 1);
+    let lines_fine = bytes.split(|b| *b == b'\n').all(|line| line.len() <= MAX_LINE + 1);
     let crs = memchr::memchr_iter(b'\r', bytes).count();
     let lfs = memchr::memchr_iter(b'\n', bytes).count();
     let pairs = memchr::memmem::find_iter(bytes, b"\r\n").count();

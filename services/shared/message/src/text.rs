@@ -96,7 +96,8 @@ pub fn decode_charset(charset: Option<&[u8]>, bytes: &[u8]) -> String {
     if let Some(encoding) = encoding {
         return encoding.decode_without_bom_handling(bytes).0.into_owned();
     }
-    let named = charset.is_some_and(|c| !c.eq_ignore_ascii_case(b"us-ascii") && Encoding::for_label(c).is_some());
+    let named =
+        charset.is_some_and(|c| !c.eq_ignore_ascii_case(b"us-ascii") && Encoding::for_label(c).is_some());
     match std::str::from_utf8(bytes) {
         Ok(text) if !named => text.to_owned(),
         _ => WINDOWS_1252.decode_without_bom_handling(bytes).0.into_owned(),

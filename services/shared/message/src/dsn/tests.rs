@@ -89,7 +89,10 @@ fn full_message_is_returned_only_if_seven_bit() {
         ("message/rfc822".to_owned(), "Subject: hi\r\n\r\nbody\r\n".to_owned())
     );
     let eight_bit = "Subject: hi\r\n\r\nä\r\n".as_bytes();
-    assert_eq!(parts(&build_with(Action::Failed, "550 x", Original::Full(eight_bit)))[2].1, "Subject: hi\r\n");
+    assert_eq!(
+        parts(&build_with(Action::Failed, "550 x", Original::Full(eight_bit)))[2].1,
+        "Subject: hi\r\n"
+    );
 }
 
 #[test]

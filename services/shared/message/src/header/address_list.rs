@@ -299,9 +299,7 @@ mod tests {
         };
         address_list(value.as_bytes())
             .iter()
-            .map(|a| {
-                format!("{}|{}|{}|{}", text(&a.name), text(&a.adl), text(&a.mailbox), text(&a.host))
-            })
+            .map(|a| format!("{}|{}|{}|{}", text(&a.name), text(&a.adl), text(&a.mailbox), text(&a.host)))
             .collect()
     }
 
@@ -309,11 +307,7 @@ mod tests {
     fn names_addresses_and_comments() {
         assert_eq!(
             show("\"Doe, J. \\\"x\\\"\" <j@x.test>, b@y.test (Bob (B)), =?utf-8?q?=C3=A4?= A. <c@z>"),
-            [
-                "Doe, J. \"x\"|NIL|j|x.test",
-                "Bob (B)|NIL|b|y.test",
-                "=?utf-8?q?=C3=A4?= A.|NIL|c|z"
-            ]
+            ["Doe, J. \"x\"|NIL|j|x.test", "Bob (B)|NIL|b|y.test", "=?utf-8?q?=C3=A4?= A.|NIL|c|z"]
         );
     }
 

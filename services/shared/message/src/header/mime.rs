@@ -165,8 +165,11 @@ mod tests {
 
     fn show(value: &str) -> Option<String> {
         let media = parse_media_type(value.as_bytes(), 8)?;
-        let params: Vec<_> =
-            media.params.iter().map(|p| format!("{}={}", p.name, String::from_utf8_lossy(&p.value))).collect();
+        let params: Vec<_> = media
+            .params
+            .iter()
+            .map(|p| format!("{}={}", p.name, String::from_utf8_lossy(&p.value)))
+            .collect();
         Some(format!("{}/{} {}", media.kind, media.subtype, params.join("|")))
     }
 

@@ -68,7 +68,9 @@ pub(super) fn read_part_header(
             MimeField::Disposition if read.disposition.is_none() => {
                 read.disposition = header::parse_disposition(&value, max_params);
             }
-            MimeField::Language if read.language.is_empty() => read.language = header::parse_languages(&value),
+            MimeField::Language if read.language.is_empty() => {
+                read.language = header::parse_languages(&value)
+            }
             MimeField::Id => set(&mut read.id, value),
             MimeField::Description => set(&mut read.description, value),
             MimeField::Location => set(&mut read.location, value),

@@ -50,11 +50,9 @@ Content-Disposition: attachment; filename=\"x y.png\"\r\n\r\nAAAA\r\n--b3--\r\n-
 fn nested_multiparts_and_messages() {
     assert_eq!(
         tree(NESTED),
-        "multipart/mixed 37\n text/plain \"hello\\r\\nworld\" 1\n multipart/alternative 6\n  \
-         text/html \"<p>\" 0\n message/rfc822 13\n  multipart/mixed 10\n   text/plain \"one\" 0\n   \
+        "multipart/mixed 33\n text/plain \"hello\\r\\nworld\" 1\n multipart/alternative 5\n  \
+         text/html \"<p>\" 0\n message/rfc822 12\n  multipart/mixed 9\n   text/plain \"one\" 0\n   \
          image/png \"AAAA\" 0\n"
-            .replace("mixed 37", &format!("mixed {}", 30))
-            .as_str()
     );
 }
 
@@ -100,11 +98,11 @@ fn part_one_of_a_single_part_message_is_its_body() {
 
 #[test]
 fn part_numbers_inside_a_message_that_is_not_multipart() {
-    let message = "Content-Type: message/rfc822\r\n\r\nContent-Type: message/rfc822\r\n\r\nSubject: z\r\n\r\nb";
+    let message =
+        "Content-Type: message/rfc822\r\n\r\nContent-Type: message/rfc822\r\n\r\nSubject: z\r\n\r\nb";
     let skeleton = skeleton(message);
-    let body = |path: &[u32]| {
-        skeleton.section_range(path, SectionText::Whole).map(|r| &message[r.start as usize..])
-    };
+    let body =
+        |path: &[u32]| skeleton.section_range(path, SectionText::Whole).map(|r| &message[r.start as usize..]);
     assert!(body(&[1]).unwrap().starts_with("Content-Type"));
     assert!(body(&[1, 1]).unwrap().starts_with("Subject: z"));
     assert_eq!(body(&[1, 1, 1]), Some("b"));
@@ -118,7 +116,10 @@ fn fields_of_parts_are_kept_as_written() {
     assert_eq!(image.param("name"), Some(&b"x"[..]));
     assert_eq!(image.encoding.as_deref(), Some("base64"));
     let disposition = image.disposition.as_ref().unwrap();
-    assert_eq!((disposition.kind.as_str(), disposition.params[0].value.as_slice()), ("attachment", &b"x y.png"[..]));
+    assert_eq!(
+        (disposition.kind.as_str(), disposition.params[0].value.as_slice()),
+        ("attachment", &b"x y.png"[..])
+    );
     let Content::Message { envelope, .. } = &skeleton.part(&[3]).unwrap().content else { panic!() };
     assert_eq!(envelope.subject.as_deref(), Some(&b"inner"[..]));
     assert_eq!(skeleton.part(&[3]).unwrap().id.as_deref(), Some(&b"<m@x>"[..]));
@@ -147,7 +148,7 @@ fn header_is_returned_apart_and_cut_at_its_limit() {
     builder.push(b"Subject: kept\r\nTo: too@much.test\r\n\r\nbody");
     let cut = builder.finish();
     assert_eq!((cut.header.as_slice(), cut.header_complete), (&b"Subject: kept\r\n"[..], false));
-    assert_eq!(cut.skeleton.root.body_range(), 35..39);
+    assert_eq!(cut.skeleton.root.body_range(), 36..40);
 }
 
 #[test]
@@ -176,7 +177,7 @@ fn boundaries_are_matched_whole_and_outer_ones_end_inner_parts() {
             "Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: multipart/mixed; \
              boundary=bb\r\n\r\n--bb\r\n\r\nx\r\n--bx\r\n--b\r\n--b\r\n\r\n\r\n--b--\r\n--b\r\n"
         ),
-        "multipart/mixed 13\n multipart/mixed 4\n  text/plain \"x\\r\\n--bx\" 1\n text/plain \"\" 0\n \
+        "multipart/mixed 13\n multipart/mixed 3\n  text/plain \"x\\r\\n--bx\" 1\n text/plain \"\" 0\n \
          text/plain \"\" 0\n"
     );
 }
@@ -196,11 +197,14 @@ fn beyond_a_limit_a_part_is_opaque() {
     let deep = |levels: usize| {
         let mut message = String::new();
         for level in 0..levels {
-            message.push_str(&format!("Content-Type: multipart/mixed; boundary=b{level}x\r\n\r\n--b{level}x\r\n"));
+            message.push_str(&format!(
+                "Content-Type: multipart/mixed; boundary=b{level}x\r\n\r\n--b{level}x\r\n"
+            ));
         }
         message + "\r\nbottom\r\n"
     };
-    let mut part = &skeleton(&deep(1000)).root.clone();
+    let root = skeleton(&deep(1000)).root;
+    let mut part = &root;
     let mut depth = 1;
     while let Content::Multipart(children) = &part.content {
         part = &children[0];

@@ -55,8 +55,15 @@ enum Kind {
         digest: bool,
     },
     Leaf,
-    Multipart { boundary: Vec<u8>, children: Vec<Part>, closed: bool },
-    Message { envelope: Box<RawEnvelope>, root: Option<Box<Part>> },
+    Multipart {
+        boundary: Vec<u8>,
+        children: Vec<Part>,
+        closed: bool,
+    },
+    Message {
+        envelope: Box<RawEnvelope>,
+        root: Option<Box<Part>>,
+    },
 }
 
 /// Collecting the preview from the first text part that has any text.

@@ -103,7 +103,8 @@ mod tests {
 
     #[test]
     fn markup_is_dropped() {
-        let html = "<html><HEAD><title>x</title></HEAD><style>p{}</style><p>Dear&nbsp;A &amp; B,<br>hi<!-- no -->";
+        let html =
+            "<html><HEAD><title>x</title></HEAD><style>p{}</style><p>Dear&nbsp;A &amp; B,<br>hi<!-- no -->";
         assert_eq!(preview(html, true, 100), "Dear A & B, hi");
         assert_eq!(preview("a <unclosed", true, 100), "a");
         assert_eq!(preview("<style>x", true, 100), "");
