@@ -6,14 +6,18 @@
 //!
 //! Invariants
 //! - [`Queue::enqueue`] answers only after the body is in object storage and the rows are committed.
-//! - The transaction id is the key: enqueueing it again answers the same and queues nothing more.
+//! - The transaction id is the key: enqueueing it again answers the same and queues nothing more, also when the message
+//!   has left meanwhile (its history is the memory of that).
 //! - A delivery is worked on by one lease at a time; every settle carries the lease's fencing token.
 
+pub mod contract;
 pub mod error;
+pub mod memory;
 pub mod queue;
 pub mod schedule;
 
 pub use error::QueueError;
+pub use memory::MemoryQueue;
 pub use queue::{
     AttemptRecord, EnqueueRequest, Enqueued, Queue, QueueFilter, QueueStats, QueuedMessage, QueuedRecipient,
     RecipientStatus, RemoteReply,

@@ -1,5 +1,6 @@
 //! What callers do with the queue: put mail in, look at it, hurry or cancel it.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -16,10 +17,10 @@ pub trait Queue: Send + Sync + 'static {
     /// Takes responsibility for a message. For the `smtp-ingress` workload.
     async fn enqueue(&self, request: EnqueueRequest) -> Result<Enqueued, QueueError>;
 
-    /// Queued messages, oldest first. For `ctl` and `operator`, as all that follow.
+    /// Messages with a waiting recipient, oldest first. For `ctl` and `operator`, as all that follow.
     async fn list(&self, filter: &QueueFilter) -> Result<Vec<QueuedMessage>, QueueError>;
 
-    /// One message with its recipients and the history of attempts.
+    /// One message with its recipients and the history of attempts; a finished one for as long as its history is kept.
     async fn show(&self, transaction: TransactionId) -> Result<QueuedMessage, QueueError>;
 
     /// Makes the waiting deliveries of a message (or all, with `None`) due now; answers how many.
@@ -52,6 +53,30 @@ pub struct EnqueueRequest {
     pub body: Spooled,
 }
 
+impl EnqueueRequest {
+    /// Most recipients of one message.
+    pub const MAX_RECIPIENTS: usize = 10_000;
+
+    /// Checks what every implementation must refuse.
+    ///
+    /// # Errors
+    /// [`QueueError::Invalid`] without a recipient, with too many, or with one that is named twice.
+    pub fn validate(&self) -> Result<(), QueueError> {
+        let invalid = |message: &str| Err(QueueError::Invalid { message: message.to_owned() });
+        if self.recipients.is_empty() {
+            return invalid("a message needs a recipient");
+        }
+        if self.recipients.len() > Self::MAX_RECIPIENTS {
+            return invalid("a message has at most 10000 recipients");
+        }
+        let distinct: HashSet<&Address> = self.recipients.iter().collect();
+        if distinct.len() < self.recipients.len() {
+            return invalid("a recipient is named twice");
+        }
+        Ok(())
+    }
+}
+
 /// The answer of [`Queue::enqueue`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Enqueued {
@@ -68,8 +93,13 @@ pub struct QueueFilter {
     pub recipient_domain: Option<Domain>,
     /// Only after this transaction (transaction ids sort by time).
     pub after: Option<TransactionId>,
-    /// At most this many (the service caps it at 1,000).
+    /// At most this many (capped at [`Self::MAX_LIMIT`]).
     pub limit: u32,
+}
+
+impl QueueFilter {
+    /// Most messages of one answer, whatever [`Self::limit`] says.
+    pub const MAX_LIMIT: u32 = 1_000;
 }
 
 impl Default for QueueFilter {

@@ -20,8 +20,12 @@ pub trait Schedule: Send + Sync + 'static {
     async fn renew(&self, lease: &Lease, duration: Duration) -> Result<(), QueueError>;
 
     /// Writes the results of an attempt and ends the lease, in one transaction: recipients, history, the next attempt, and the
-    /// bounces or delay notices it calls for.
+    /// bounces or delay notices it calls for. An expired lease that nobody took over still settles: what a server said is
+    /// worth keeping, and the token proves that nobody else works on the delivery.
     async fn settle(&self, settlement: Settlement) -> Result<(), QueueError>;
+
+    /// Gives leases back without an attempt, so that another worker may claim at once; lost ones are skipped.
+    async fn release(&self, leases: &[Lease]) -> Result<(), QueueError>;
 
     /// The message's octets.
     async fn body(&self, delivery: &ClaimedDelivery) -> Result<Spooled, QueueError>;
