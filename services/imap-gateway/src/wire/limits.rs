@@ -27,7 +27,14 @@ pub struct Limits {
 impl Limits {
     /// For a client that has not logged in: enough for LOGIN, AUTHENTICATE, ID and STARTTLS.
     pub fn before_login() -> Self {
-        Self { line: 16 * 1024, literal: 4 * 1024, literals: 8, command: 24 * 1024, drain: 64 * 1024, ..Self::default() }
+        Self {
+            line: 16 * 1024,
+            literal: 4 * 1024,
+            literals: 8,
+            command: 24 * 1024,
+            drain: 64 * 1024,
+            ..Self::default()
+        }
     }
 }
 

@@ -92,6 +92,11 @@ impl<'a> Cursor<'a> {
         taken.iter().map(u8::to_ascii_uppercase).collect()
     }
 
+    /// A keyword of letters only, in upper case: what stands before a hyphen or a sequence set.
+    pub(super) fn letters(&mut self) -> Upper {
+        self.take_while(|byte| byte.is_ascii_alphabetic()).iter().map(u8::to_ascii_uppercase).collect()
+    }
+
     /// `tag = 1*<any ASTRING-CHAR except "+">`
     pub(super) fn tag(&mut self) -> Option<Tag> {
         let tag = self.take_while(|byte| is_astring_char(byte) && byte != b'+');
@@ -170,19 +175,17 @@ impl<'a> Cursor<'a> {
     /// `literal = "{" number ["+"] "}" CRLF *CHAR8` (RFC 3501, RFC 7888)
     fn literal(&mut self) -> Parsed<&'a [u8]> {
         let announced = self.literal_announcement()?;
-        let Some(size) = usize::try_from(announced.size).ok().filter(|&size| size <= self.limits.literal) else {
+        let Some(size) = usize::try_from(announced.size).ok().filter(|&size| size <= self.limits.literal)
+        else {
             return malformed("literal too large");
         };
-        if self.rest.is_empty() && size > 0 {
+        // The input was cut at the announcement: the octets (perhaps none) and more of the line follow.
+        if self.rest.is_empty() {
             return Err(Stop::Literal(announced));
         }
         let Some((octets, rest)) = self.rest.split_at_checked(size) else {
             return malformed("literal cut short");
         };
-        // An empty literal has no octets to wait for, but its line goes on with the next one.
-        if rest.is_empty() {
-            return Err(Stop::Literal(announced));
-        }
         self.rest = rest;
         if memchr::memchr(0, octets).is_some() {
             return malformed("NUL in a literal");
@@ -194,8 +197,7 @@ impl<'a> Cursor<'a> {
     pub(super) fn literal_announcement(&mut self) -> Parsed<LiteralAnnounced> {
         self.expect(b'{', "expected a literal")?;
         let size = self.number64("expected the size of a literal")?;
-        let mode =
-            if self.eat(b'+') { LiteralMode::NonSynchronizing } else { LiteralMode::Synchronizing };
+        let mode = if self.eat(b'+') { LiteralMode::NonSynchronizing } else { LiteralMode::Synchronizing };
         self.expect(b'}', "expected } after the size of a literal")?;
         self.crlf("expected a line end after the size of a literal")?;
         Ok(LiteralAnnounced { size, mode })
