@@ -1,3 +1,4 @@
 //! staffetta-imap-gateway
 
 pub mod wire;
+pub mod section;

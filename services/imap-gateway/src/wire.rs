@@ -3,6 +3,7 @@
 //! - [`decoder`]: the framing state machine, from octets to [`decoder::Input`]; bounded by [`limits`]
 //! - [`grammar`]: the command grammar, one function per ABNF rule
 //! - [`command`], [`fetch`], [`search`], [`flag`], [`sequence`]: what a client can say, as data
+//! - [`response`]: responses, written straight into a buffer
 //! - [`mutf7`]: mailbox names on the wire
 //!
 //! Invariants: no input panics; what is held per connection is bounded by [`limits::Limits`]; how the input is
@@ -15,5 +16,6 @@ pub mod flag;
 pub mod grammar;
 pub mod limits;
 pub mod mutf7;
+pub mod response;
 pub mod search;
 pub mod sequence;

@@ -16,7 +16,7 @@ mod store;
 use std::borrow::Cow;
 
 use cursor::{Cursor, malformed};
-pub(super) use cursor::{Parsed, Stop, is_astring_char, is_atom_char};
+pub(super) use cursor::{Parsed, Stop, is_astring_char};
 
 use super::command::{Append, Command, CommandBody, LiteralAnnounced, Tag};
 use super::limits::Limits;

@@ -276,7 +276,7 @@ pub(super) fn owned(string: Cow<'_, [u8]>) -> Bytes {
 }
 
 /// `ATOM-CHAR = <any CHAR except atom-specials>`
-pub(in crate::wire) fn is_atom_char(byte: u8) -> bool {
+fn is_atom_char(byte: u8) -> bool {
     byte.is_ascii_graphic() && !matches!(byte, b'(' | b')' | b'{' | b'%' | b'*' | b'"' | b'\\' | b']')
 }
 
