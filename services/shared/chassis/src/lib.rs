@@ -18,12 +18,12 @@ pub mod drain;
 //pub mod grpc;
 pub mod health;
 pub mod net;
-//pub mod postgres;
+pub mod postgres;
 pub mod process;
 pub mod spool;
 pub mod tasks;
 pub mod telemetry;
-//pub mod testing;
+pub mod testing;
 pub mod tls;
 
 pub use process::{Context, Service, run};
