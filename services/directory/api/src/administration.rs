@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
 use staffetta_message::address::{Address, Domain as DomainName};
 
@@ -18,18 +18,30 @@ pub trait Administration: Send + Sync + 'static {
     /// Adds a domain.
     async fn create_domain(&self, spec: &DomainSpec) -> Result<Domain, DirectoryError>;
     /// Sets or clears the catch-all of a domain.
-    async fn set_catch_all(&self, name: &DomainName, target: Option<&Address>) -> Result<Domain, DirectoryError>;
+    async fn set_catch_all(
+        &self,
+        name: &DomainName,
+        target: Option<&Address>,
+    ) -> Result<Domain, DirectoryError>;
     /// Removes a domain that has no accounts and no aliases ([`DirectoryError::Conflict`] otherwise).
     async fn delete_domain(&self, name: &DomainName) -> Result<(), DirectoryError>;
 
     /// Accounts in address order, of one domain or of all.
-    async fn list_accounts(&self, domain: Option<&DomainName>, page: &Page) -> Result<Vec<Account>, DirectoryError>;
+    async fn list_accounts(
+        &self,
+        domain: Option<&DomainName>,
+        page: &Page,
+    ) -> Result<Vec<Account>, DirectoryError>;
     /// One account by any of its addresses.
     async fn account(&self, address: &Address) -> Result<Account, DirectoryError>;
     /// Adds an account with its primary address and password.
     async fn create_account(&self, spec: AccountSpec) -> Result<Account, DirectoryError>;
     /// Changes what the update names and nothing else.
-    async fn update_account(&self, address: &Address, update: AccountUpdate) -> Result<Account, DirectoryError>;
+    async fn update_account(
+        &self,
+        address: &Address,
+        update: AccountUpdate,
+    ) -> Result<Account, DirectoryError>;
     /// Sets a new password; every session of the account ends at its next renewal.
     async fn set_password(&self, address: &Address, password: SecretString) -> Result<(), DirectoryError>;
     /// First step of a deletion: state `deleting`, no login, no delivery. Idempotent.
@@ -38,7 +50,11 @@ pub trait Administration: Send + Sync + 'static {
     async fn finish_delete_account(&self, account: AccountId) -> Result<(), DirectoryError>;
 
     /// Aliases in address order, of one domain or of all.
-    async fn list_aliases(&self, domain: Option<&DomainName>, page: &Page) -> Result<Vec<Alias>, DirectoryError>;
+    async fn list_aliases(
+        &self,
+        domain: Option<&DomainName>,
+        page: &Page,
+    ) -> Result<Vec<Alias>, DirectoryError>;
     /// Adds an alias or replaces its targets.
     async fn put_alias(&self, alias: &AliasTarget) -> Result<Alias, DirectoryError>;
     /// Removes an alias.
@@ -56,7 +72,19 @@ pub struct Page {
 
 impl Default for Page {
     fn default() -> Self {
-        Self { after: None, limit: 1000 }
+        Self { after: None, limit: Self::MAX }
+    }
+}
+
+impl Page {
+    /// Most entries that one page has.
+    pub const MAX: u32 = 1000;
+
+    /// [`Page::limit`] within the cap; `0` asks for as many as there may be.
+    #[must_use]
+    pub fn capped(&self) -> usize {
+        let limit = if self.limit == 0 { Self::MAX } else { self.limit.min(Self::MAX) };
+        limit as usize
     }
 }
 
@@ -143,4 +171,52 @@ pub struct AliasTarget {
     pub address: Address,
     /// Addresses of accounts here (at least one, at most 100).
     pub targets: Vec<Address>,
+}
+
+/// Most octets of a password; longer ones cost time and protect nothing.
+pub const MAX_PASSWORD: usize = 1024;
+
+/// Most targets of one alias.
+pub const MAX_ALIAS_TARGETS: usize = 100;
+
+/// What every implementation refuses in a new password.
+///
+/// # Errors
+/// [`DirectoryError::Invalid`].
+pub fn check_password(password: &SecretString) -> Result<(), DirectoryError> {
+    match password.expose_secret().len() {
+        1..=MAX_PASSWORD => Ok(()),
+        _ => {
+            let message = format!("a password has 1 to {MAX_PASSWORD} octets");
+            Err(DirectoryError::Invalid { message })
+        }
+    }
+}
+
+/// What every implementation refuses in the targets of an alias.
+///
+/// # Errors
+/// [`DirectoryError::Invalid`].
+pub fn check_targets(targets: &[Address]) -> Result<(), DirectoryError> {
+    match targets.len() {
+        1..=MAX_ALIAS_TARGETS => Ok(()),
+        _ => {
+            let message = format!("an alias has 1 to {MAX_ALIAS_TARGETS} targets");
+            Err(DirectoryError::Invalid { message })
+        }
+    }
+}
+
+/// What every implementation refuses in an update.
+///
+/// # Errors
+/// [`DirectoryError::Invalid`].
+pub fn check_update(update: &AccountUpdate) -> Result<(), DirectoryError> {
+    match update.state {
+        Some(AccountState::Deleting) => {
+            let message = "an account is deleted by begin_delete_account, not by an update".to_owned();
+            Err(DirectoryError::Invalid { message })
+        }
+        _ => Ok(()),
+    }
 }

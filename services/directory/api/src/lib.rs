@@ -14,8 +14,10 @@ pub mod account;
 pub mod administration;
 pub mod authentication;
 pub mod budget;
+pub mod contract;
 pub mod error;
 pub mod lookup;
+pub mod memory;
 pub mod resolution;
 pub mod token;
 pub mod workload;
@@ -24,9 +26,7 @@ pub use account::{AccountId, AccountState, Quota, ShardEpoch, ShardName};
 pub use administration::{
     Account, AccountSpec, AccountUpdate, Administration, Alias, AliasTarget, Domain, DomainSpec, Page,
 };
-pub use authentication::{
-    Authentication, LoginRequest, Scope, Scopes, Session, SessionHandle, SessionToken,
-};
+pub use authentication::{Authentication, LoginRequest, Scope, Scopes, Session, SessionHandle, SessionToken};
 pub use budget::{BudgetCharge, BudgetOutcome, Budgets, SendingBudget};
 pub use error::DirectoryError;
 pub use resolution::{RecipientResolution, Resolution, ResolvedAccount, SenderResolution};

@@ -12,12 +12,19 @@ pub trait Resolution: Send + Sync + 'static {
     ///
     /// Order of precedence: exact address, the address without its `+tag`, the domain's catch-all. A bare
     /// `postmaster` has the domain `localhost` replaced by the platform's default domain by the caller.
-    async fn resolve_recipients(&self, addresses: &[Address]) -> Result<Vec<RecipientResolution>, DirectoryError>;
+    async fn resolve_recipients(
+        &self,
+        addresses: &[Address],
+    ) -> Result<Vec<RecipientResolution>, DirectoryError>;
 
     /// Whether the account may use `address` as MAIL FROM or header From: its primary address, an alias that leads to
     /// it, either of them with a `+tag`, or any otherwise unused address of a domain whose catch-all it is. In short: an
     /// address whose mail the account would receive. A disabled account may use none.
-    async fn resolve_sender(&self, account: AccountId, address: &Address) -> Result<SenderResolution, DirectoryError>;
+    async fn resolve_sender(
+        &self,
+        account: AccountId,
+        address: &Address,
+    ) -> Result<SenderResolution, DirectoryError>;
 
     /// Whether mail for the domain is delivered here (so outbound never looks up its MX).
     async fn is_local_domain(&self, domain: &Domain) -> Result<bool, DirectoryError>;
