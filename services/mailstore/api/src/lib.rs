@@ -15,6 +15,7 @@
 pub mod access;
 pub mod accounts;
 pub mod bodies;
+pub mod contract;
 pub mod delivery;
 pub mod error;
 pub mod flags;

@@ -137,3 +137,66 @@ impl fmt::Debug for MemoryMailstore {
         f.debug_struct("MemoryMailstore").field("limits", &self.shared.limits).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use futures_util::FutureExt;
+    use staffetta_chassis::clock::Manual;
+    use staffetta_directory_api::{Quota, ShardEpoch};
+
+    use super::*;
+    use crate::contract::Fixture;
+    use crate::{Bodies, Delivery, Mailboxes};
+
+    async fn fixture() -> Fixture {
+        let clock = Manual::at_unix(1_800_000_000);
+        let store = MemoryMailstore::new(Arc::new(clock.clone()));
+        let forgetting = store.clone();
+        Fixture {
+            mailstore: Arc::new(store.clone()),
+            other: Arc::new(store),
+            clock,
+            access: Arc::new(|account, epoch, quota| Access { account, epoch, quota, token: None }),
+            forget_expunged: Arc::new(move |account| {
+                forgetting.forget_expunged(account);
+                std::future::ready(()).boxed()
+            }),
+            guard: Box::new(()),
+        }
+    }
+
+    crate::contract_tests!(fixture);
+
+    fn access() -> Access {
+        Access { account: AccountId(1), epoch: ShardEpoch(1), quota: Quota::UNLIMITED, token: None }
+    }
+
+    #[tokio::test]
+    async fn a_failing_store_fails_every_call_until_it_heals() {
+        let store = MemoryMailstore::new(Arc::new(Manual::at_unix(1_800_000_000)));
+        let away = MailstoreError::Unavailable { message: "switched off".to_owned() };
+        store.fail_with(Some(away.clone()));
+        assert_eq!(store.list(&access()).await, Err(away.clone()));
+        assert_eq!(store.read(&access(), crate::MailboxId(1), &[]).await.err(), Some(away));
+        store.fail_with(None);
+        assert!(store.list(&access()).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn limits_are_kept() {
+        let limits = MemoryLimits { mailboxes: 7, message_size: 3, ..MemoryLimits::default() };
+        let store = MemoryMailstore::with_limits(Arc::new(Manual::at_unix(1_800_000_000)), limits);
+        let create = async |name: &str| store.create(&access(), &name.try_into().unwrap(), None).await;
+        assert!(create("a").await.is_ok());
+        assert!(matches!(create("b").await, Err(MailstoreError::Limit { .. })));
+        let append = crate::AppendRequest {
+            key: crate::IdempotencyKey(uuid::Uuid::new_v4()),
+            mailbox: crate::MailboxName::inbox(),
+            flags: crate::Flags::NONE,
+            received_at: None,
+            body: Bytes::from_static(b"four").into(),
+        };
+        assert!(matches!(store.append(&access(), append).await, Err(MailstoreError::Limit { .. })));
+    }
+}
