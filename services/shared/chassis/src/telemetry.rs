@@ -15,8 +15,10 @@ use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
 
 mod metrics;
+mod propagation;
 
 pub use metrics::Metrics;
+pub use propagation::{continue_trace, traceparent};
 
 /// Bucket bounds for durations in seconds, 0.5 ms to 60 s.
 pub const SECONDS_BUCKETS: [f64; 16] =
