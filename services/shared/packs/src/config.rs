@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use opentelemetry::metrics::Meter;
-use secrecy::SecretString;
 use serde::Deserialize;
+use staffetta_chassis::config::Secret;
 
 use crate::error::StoreError;
 use crate::store::directory::DirectoryStore;
@@ -50,7 +50,7 @@ pub struct S3Config {
     pub access_key_id: Option<String>,
     /// Secret of the access key; from the environment or a file.
     #[serde(default)]
-    pub secret_access_key: Option<SecretString>,
+    pub secret_access_key: Option<Secret>,
     /// Bucket in the path instead of the host name. Default true: what compatible stores expect.
     #[serde(default = "default_true")]
     pub path_style: bool,

@@ -8,6 +8,7 @@ use hyper_util::server::conn::auto::Builder;
 use s3s::auth::SimpleAuth;
 use s3s::service::S3ServiceBuilder;
 use s3s_fs::FileSystem;
+use staffetta_chassis::config::Secret;
 use staffetta_packs::config::S3Config;
 use staffetta_packs::store::contract;
 use staffetta_packs::store::s3::S3Store;
@@ -49,7 +50,7 @@ async fn s3_keeps_the_contract() {
             region: "us-east-1".into(),
             prefix: "platform/one".into(),
             access_key_id: Some("key".into()),
-            secret_access_key: Some("secret".into()),
+            secret_access_key: Some(Secret::new("secret")),
             path_style: true,
             allow_http: true,
         };

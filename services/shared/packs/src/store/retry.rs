@@ -53,12 +53,16 @@ impl Retried {
         Self { inner, policy }
     }
 
-    async fn repeat<T>(
+    /// The last outcome, and how many attempts failed before it.
+    async fn repeat<T, F>(
         &self,
         key: &str,
         limit: Duration,
-        mut attempt: impl AsyncFnMut() -> Result<T, StoreError>,
-    ) -> Result<(T, u32), StoreError> {
+        attempt: impl Fn() -> F + Send,
+    ) -> (Result<T, StoreError>, u32)
+    where
+        F: Future<Output = Result<T, StoreError>> + Send,
+    {
         let mut failed = 0;
         loop {
             let outcome = match tokio::time::timeout(limit, attempt()).await {
@@ -66,7 +70,7 @@ impl Retried {
                 Err(late) => Err(StoreError::caused(StoreErrorKind::Unavailable, key, late)),
             };
             match outcome {
-                Ok(done) => return Ok((done, failed)),
+                Ok(done) => return (Ok(done), failed),
                 Err(error) if error.is_temporary() && failed + 1 < self.policy.attempts => {
                     tracing::warn!(
                         key,
@@ -77,10 +81,7 @@ impl Retried {
                     tokio::time::sleep(self.policy.wait(failed)).await;
                     failed += 1;
                 }
-                Err(error) if error.kind() == StoreErrorKind::AlreadyExists => {
-                    return Err(taken(error, failed));
-                }
-                Err(error) => return Err(error),
+                Err(error) => return (Err(error), failed),
             }
         }
     }
@@ -90,58 +91,52 @@ impl Retried {
         &self,
         key: &str,
         len: u64,
-        outcome: Result<((), u32), StoreError>,
+        (outcome, failed): (Result<(), StoreError>, u32),
     ) -> Result<(), StoreError> {
-        let Err(error) = outcome else { return Ok(()) };
-        let ours = error.kind() == StoreErrorKind::AlreadyExists
-            && std::error::Error::source(&error).is_some_and(|source| source.is::<AfterFailure>());
-        if ours && self.inner.head(key).await?.size == len { Ok(()) } else { Err(error) }
+        match outcome {
+            Err(error) if error.kind() == StoreErrorKind::AlreadyExists && failed > 0 => {
+                if self.inner.head(key).await?.size == len { Ok(()) } else { Err(error) }
+            }
+            outcome => outcome,
+        }
     }
-}
-
-#[derive(Debug, thiserror::Error)]
-#[error("after an attempt with unknown outcome")]
-struct AfterFailure;
-
-fn taken(error: StoreError, failed: u32) -> StoreError {
-    if failed == 0 { error } else { StoreError::caused(error.kind(), error.key(), AfterFailure) }
 }
 
 #[async_trait]
 impl ObjectStore for Retried {
     async fn put(&self, key: &str, pieces: &[Bytes]) -> Result<(), StoreError> {
         let len = pieces.iter().map(|piece| piece.len() as u64).sum();
-        let put = self.repeat(key, self.policy.attempt_timeout, async || self.inner.put(key, pieces).await);
+        let put = self.repeat(key, self.policy.attempt_timeout, || self.inner.put(key, pieces));
         let outcome = put.await;
         self.settle(key, len, outcome).await
     }
 
     async fn put_stream(&self, key: &str, body: &Spooled) -> Result<(), StoreError> {
         let limit = self.policy.attempt_timeout * 10;
-        let outcome = self.repeat(key, limit, async || self.inner.put_stream(key, body).await).await;
+        let outcome = self.repeat(key, limit, || self.inner.put_stream(key, body)).await;
         self.settle(key, body.len(), outcome).await
     }
 
     async fn get_range(&self, key: &str, range: Range<u64>) -> Result<Bytes, StoreError> {
         let limit = self.policy.attempt_timeout;
-        let read = self.repeat(key, limit, async || self.inner.get_range(key, range.clone()).await);
-        Ok(read.await?.0)
+        let read = self.repeat(key, limit, || self.inner.get_range(key, range.clone()));
+        read.await.0
     }
 
     async fn get_stream(&self, key: &str, range: Range<u64>) -> Result<ByteStream, StoreError> {
         let limit = self.policy.attempt_timeout;
-        let opened = self.repeat(key, limit, async || self.inner.get_stream(key, range.clone()).await);
-        Ok(opened.await?.0)
+        let opened = self.repeat(key, limit, || self.inner.get_stream(key, range.clone()));
+        opened.await.0
     }
 
     async fn head(&self, key: &str) -> Result<ObjectInfo, StoreError> {
         let limit = self.policy.attempt_timeout;
-        Ok(self.repeat(key, limit, async || self.inner.head(key).await).await?.0)
+        self.repeat(key, limit, || self.inner.head(key)).await.0
     }
 
     async fn delete(&self, key: &str) -> Result<(), StoreError> {
         let limit = self.policy.attempt_timeout;
-        Ok(self.repeat(key, limit, async || self.inner.delete(key).await).await?.0)
+        self.repeat(key, limit, || self.inner.delete(key)).await.0
     }
 
     fn list(&self, prefix: &str) -> BoxStream<'static, Result<ObjectInfo, StoreError>> {

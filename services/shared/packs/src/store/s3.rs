@@ -13,7 +13,7 @@ use object_store::{
     ClientOptions, GetOptions, GetRange, MultipartUpload, ObjectStore as _, ObjectStoreExt, PutMode,
     PutOptions, PutPayload, RetryConfig,
 };
-use secrecy::ExposeSecret;
+
 use staffetta_chassis::spool::Spooled;
 
 use super::{ByteStream, ObjectInfo, ObjectStore};
@@ -35,7 +35,7 @@ impl S3Store {
     pub fn new(config: &S3Config) -> Result<Self, StoreError> {
         let builder = match (&config.access_key_id, &config.secret_access_key) {
             (Some(id), Some(secret)) => {
-                AmazonS3Builder::new().with_access_key_id(id).with_secret_access_key(secret.expose_secret())
+                AmazonS3Builder::new().with_access_key_id(id).with_secret_access_key(secret.expose())
             }
             _ => AmazonS3Builder::from_env(),
         };
