@@ -7,6 +7,8 @@
 
 mod numbers;
 
+use std::ops::RangeInclusive;
+
 use staffetta_mailstore_api::{
     FlagRun, MailboxId, MailboxName, ModSeq, OpenMode, Opened, SyncDelta, SyncRequest, Uid, UidSet, UidValidity,
 };
@@ -132,7 +134,7 @@ impl View {
         let count = self.exists();
         if by_uid {
             let largest = self.numbers.last().map_or(0, Uid::get);
-            return Ok(named(&set.ranges(largest)).intersection(&self.numbers.uids()));
+            return Ok(uid_ranges(&set.ranges(largest)).intersection(&self.numbers.uids()));
         }
         if set.largest_number() > count || count == 0 {
             return Err(NoSuchMessage);
@@ -187,6 +189,17 @@ impl View {
         self.vanished = self.vanished.union(&uids.intersection(&self.numbers.uids()));
     }
 
+    /// Whether nothing else in the account can have changed between the cursor and this MODSEQ.
+    pub fn is_next(&self, modseq: ModSeq) -> bool {
+        modseq.0 == self.cursor.0 + 1
+    }
+
+    /// Moves the cursor over this session's own change.
+    pub fn advance(&mut self, modseq: ModSeq) {
+        self.cursor = self.cursor.max(modseq);
+        self.own.retain(|own| *own > modseq);
+    }
+
     /// Notes that this session itself changed flags and has told the client.
     pub fn note_own_change(&mut self, modseq: ModSeq) {
         if modseq > self.cursor && !self.own.contains(&modseq) {
@@ -195,7 +208,8 @@ impl View {
     }
 }
 
-fn named(ranges: &[std::ops::RangeInclusive<u32>]) -> UidSet {
+/// The UIDs of ranges of numbers; zero is none.
+pub fn uid_ranges(ranges: &[RangeInclusive<u32>]) -> UidSet {
     let ends = ranges.iter().filter_map(|range| Some((Uid::new(*range.start())?, Uid::new(*range.end())?)));
     ends.map(|(first, last)| first..=last).collect()
 }

@@ -164,3 +164,8 @@ fn uid(cursor: &mut Cursor<'_>) -> Parsed<CommandBody> {
 fn utf8(bytes: Cow<'_, [u8]>, text: &'static str) -> Parsed<String> {
     String::from_utf8(bytes.into_owned()).or_else(|_| malformed(text))
 }
+
+#[cfg(test)]
+mod differential;
+#[cfg(test)]
+mod tests;

@@ -65,9 +65,14 @@ impl<'a> Writer<'a> {
         self.out.put_u8(b' ');
         self.out.put_slice(condition.as_bytes());
         self.out.put_u8(b' ');
-        if let Some(code) = code {
-            code.write(self.out);
-            self.out.put_u8(b' ');
+        match code {
+            Some(code) => {
+                code.write(self.out);
+                self.out.put_u8(b' ');
+            }
+            // A text must not pass for a code.
+            None if text.starts_with('[') => self.out.put_u8(b'-'),
+            None => {}
         }
         text::human(self.out, if text.is_empty() { "." } else { text });
         self.end();

@@ -18,7 +18,8 @@ pub struct FetchWriter<'a> {
 }
 
 impl<'a> FetchWriter<'a> {
-    pub(super) fn start(out: &'a mut BytesMut, sequence: u32) -> Self {
+    /// Starts a response for a message number.
+    pub fn start(out: &'a mut BytesMut, sequence: u32) -> Self {
         out.put_slice(b"* ");
         number(out, sequence);
         out.put_slice(b" FETCH (");
