@@ -1,5 +1,6 @@
 //! Growing waits between attempts.
 
+use std::future::Future;
 use std::time::Duration;
 
 use rand::Rng;
@@ -34,6 +35,32 @@ impl Backoff {
         self.delay_with(attempt, rand::rng().random())
     }
 
+    /// Calls `operation` until it succeeds, fails with an error that is not `retryable`, or was tried
+    /// `attempts` times. Only for reads and for calls that carry an idempotency key.
+    ///
+    /// # Errors
+    /// The last error.
+    pub async fn retry<T, E, F>(
+        &self,
+        attempts: u32,
+        retryable: impl Fn(&E) -> bool,
+        mut operation: impl FnMut() -> F,
+    ) -> Result<T, E>
+    where
+        F: Future<Output = Result<T, E>>,
+    {
+        let mut attempt = 0;
+        loop {
+            match operation().await {
+                Err(error) if attempt + 1 < attempts && retryable(&error) => {
+                    tokio::time::sleep(self.delay(attempt)).await;
+                    attempt += 1;
+                }
+                result => return result,
+            }
+        }
+    }
+
     /// As [`Self::delay`] with the random number (0.0..1.0) handed in.
     pub fn delay_with(&self, attempt: u32, random: f64) -> Duration {
         let exponent = i32::try_from(attempt).unwrap_or(i32::MAX);
@@ -56,6 +83,23 @@ mod tests {
         assert_eq!(backoff.delay_with(u32::MAX, 0.5), Duration::from_secs(5));
         assert_eq!(backoff.delay_with(3, 0.0), Duration::from_millis(600));
         assert_eq!(backoff.delay_with(3, 1.0), Duration::from_millis(1000));
+    }
+
+    #[tokio::test]
+    async fn retry_stops_at_success_at_the_limit_and_at_a_lasting_error() {
+        let backoff = Backoff { initial: Duration::ZERO, ..Backoff::default() };
+        let calls = std::cell::Cell::new(0);
+        let failing_until = |good: u32| {
+            let calls = &calls;
+            calls.set(0);
+            move || async move {
+                calls.set(calls.get() + 1);
+                if calls.get() >= good { Ok(calls.get()) } else { Err(calls.get()) }
+            }
+        };
+        assert_eq!(backoff.retry(5, |_| true, failing_until(3)).await, Ok(3));
+        assert_eq!(backoff.retry(2, |_| true, failing_until(3)).await, Err(2));
+        assert_eq!(backoff.retry(5, |_| false, failing_until(3)).await, Err(1));
     }
 
     #[test]

@@ -15,7 +15,7 @@ pub mod backoff;
 pub mod clock;
 pub mod config;
 pub mod drain;
-//pub mod grpc;
+pub mod grpc;
 pub mod health;
 pub mod net;
 pub mod postgres;

@@ -27,7 +27,12 @@ pub fn continue_trace(span: &Span, traceparent: &str) {
 fn parse(traceparent: &str) -> Option<SpanContext> {
     let mut parts = traceparent.split('-');
     let (version, trace, parent, flags) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
-    if version != "00" || trace.len() != 32 || parent.len() != 16 || flags.len() != 2 || parts.next().is_some() {
+    if version != "00"
+        || trace.len() != 32
+        || parent.len() != 16
+        || flags.len() != 2
+        || parts.next().is_some()
+    {
         return None;
     }
     let context = SpanContext::new(

@@ -120,7 +120,7 @@ impl PrivatePostgres {
                     let _ = connection.close().await;
                     return true;
                 }
-                // The watchdog goes on after the server gave up, so the server's lock file is asked too.
+                // The watchdog goes on after the server gave up, so the log is asked too.
                 if matches!(self.watchdog.try_wait(), Ok(Some(_))) || gave_up(log) {
                     return false;
                 }
@@ -139,7 +139,10 @@ impl PrivatePostgres {
 
 fn gave_up(log: &Path) -> bool {
     let log = fs::read_to_string(log).unwrap_or_default();
-    log.lines().any(|line| line.contains("FATAL:") && !line.contains("starting up"))
+    // Before logging works, `postgres` complains under its own name.
+    log.lines().any(|line| {
+        line.starts_with("postgres: ") || (line.contains("FATAL:") && !line.contains("starting up"))
+    })
 }
 
 fn launch(options: &PrivatePostgresOptions) -> Result<(PrivatePostgres, PathBuf), PrivatePostgresError> {
