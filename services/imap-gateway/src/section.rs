@@ -27,7 +27,8 @@ pub fn is_message_header(section: &Section) -> bool {
 
 /// Whether finding a section takes the skeleton; `BODY[]` is the whole message whatever it holds.
 pub fn needs_skeleton(section: &Section) -> bool {
-    !(section.part.is_empty() && section.text == SectionText::Whole) && !is_message_header(section)
+    let is_whole = section.part.is_empty() && section.text == SectionText::Whole;
+    !(is_whole || is_message_header(section))
 }
 
 /// Where a section's octets are.
@@ -82,4 +83,117 @@ pub fn header_fields(block: &Bytes, text: &SectionText) -> Bytes {
     }
     subset.extend_from_slice(&block[read..]);
     Bytes::from(subset)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroU32;
+
+    use staffetta_message::skeleton::{Limits, SkeletonBuilder};
+
+    use super::*;
+
+    const MESSAGE: &[u8] = b"From: a@x.test\r\nX-Long: one\r\n two\r\nfrom: b@x.test\r\n\
+Content-Type: multipart/mixed; boundary=b\r\n\r\n\
+--b\r\nX-Part: 1\r\n\r\nfirst\r\n\
+--b\r\nContent-Type: message/rfc822\r\n\r\nSubject: inner\r\nTo: c@x.test\r\n\r\ninner body\r\n\
+--b--\r\n";
+
+    fn skeleton() -> Skeleton {
+        let mut builder = SkeletonBuilder::new(Limits::default());
+        builder.push(MESSAGE);
+        builder.finish().skeleton
+    }
+
+    fn section(part: &[u32], text: SectionText) -> Section {
+        Section { part: part.iter().map(|&number| NonZeroU32::new(number).unwrap()).collect(), text }
+    }
+
+    fn names(names: &[&'static str]) -> Vec<Bytes> {
+        names.iter().map(|name| Bytes::from_static(name.as_bytes())).collect()
+    }
+
+    /// The section as FETCH returns it.
+    fn read(part: &[u32], text: SectionText) -> Option<String> {
+        let octets =
+            |range: Range<u64>| Bytes::from(MESSAGE[range.start as usize..range.end as usize].to_vec());
+        let octets = match locate(&skeleton(), &section(part, text.clone())) {
+            Located::Octets(range) => octets(range),
+            Located::HeaderFields(range) => header_fields(&octets(range), &text),
+            Located::Missing => return None,
+        };
+        Some(String::from_utf8(octets.to_vec()).unwrap())
+    }
+
+    #[test]
+    fn sections_of_message_and_parts() {
+        assert_eq!(read(&[], SectionText::Whole).as_deref(), std::str::from_utf8(MESSAGE).ok());
+        assert_eq!(read(&[1], SectionText::Whole).as_deref(), Some("first"));
+        assert_eq!(read(&[1], SectionText::Mime).as_deref(), Some("X-Part: 1\r\n\r\n"));
+        assert_eq!(
+            read(&[2], SectionText::Header).as_deref(),
+            Some("Subject: inner\r\nTo: c@x.test\r\n\r\n")
+        );
+        assert_eq!(read(&[2], SectionText::Text).as_deref(), Some("inner body"));
+        assert_eq!(read(&[2, 1], SectionText::Whole).as_deref(), Some("inner body"));
+        assert_eq!(
+            read(&[2], SectionText::HeaderFields(names(&["TO"]))).as_deref(),
+            Some("To: c@x.test\r\n\r\n")
+        );
+    }
+
+    #[test]
+    fn sections_that_are_not_there() {
+        assert_eq!(read(&[3], SectionText::Whole), None);
+        assert_eq!(read(&[1], SectionText::Header), None);
+        assert_eq!(read(&[1], SectionText::HeaderFields(names(&["To"]))), None);
+        assert_eq!(read(&[1, 1], SectionText::Whole), None);
+        assert_eq!(read(&[], SectionText::Mime), None);
+    }
+
+    #[test]
+    fn header_subsets_keep_folding_order_repeats_and_the_empty_line() {
+        let fields = |list: &[&'static str]| read(&[], SectionText::HeaderFields(names(list))).unwrap();
+        let others = |list: &[&'static str]| read(&[], SectionText::HeaderFieldsNot(names(list))).unwrap();
+        assert_eq!(
+            fields(&["X-LONG", "From"]),
+            "From: a@x.test\r\nX-Long: one\r\n two\r\nfrom: b@x.test\r\n\r\n"
+        );
+        assert_eq!(fields(&["Subject"]), "\r\n");
+        assert_eq!(others(&["from", "content-type"]), "X-Long: one\r\n two\r\n\r\n");
+        assert_eq!(others(&["none"]), read(&[], SectionText::Header).unwrap());
+    }
+
+    #[test]
+    fn no_empty_line_where_the_message_has_none() {
+        let block = Bytes::from_static(b"A: 1\r\nB: 2\r\n");
+        assert_eq!(header_fields(&block, &SectionText::HeaderFields(names(&["b"]))), "B: 2\r\n");
+        assert_eq!(header_fields(&block, &SectionText::HeaderFields(names(&["c"]))), "");
+    }
+
+    #[test]
+    fn partial_cuts_and_is_empty_beyond_the_end() {
+        let partial = |offset, length| Some(Partial { offset, length: NonZeroU32::new(length).unwrap() });
+        assert_eq!(narrow(10..20, None), 10..20);
+        assert_eq!(narrow(10..20, partial(3, 4)), 13..17);
+        assert_eq!(narrow(10..20, partial(3, u32::MAX)), 13..20);
+        assert_eq!(narrow(10..20, partial(10, 1)), 20..20);
+        assert_eq!(narrow(10..20, partial(u32::MAX, u32::MAX)), 20..20);
+        assert_eq!(narrow_bytes(&Bytes::from_static(b"abcdef"), partial(2, 3)), "cde");
+        assert_eq!(narrow_bytes(&Bytes::from_static(b"abc"), partial(9, 3)), "");
+    }
+
+    #[test]
+    fn what_a_section_takes() {
+        let takes = |part: &[u32], text| {
+            let section = section(part, text);
+            (is_message_header(&section), needs_skeleton(&section))
+        };
+        assert_eq!(takes(&[], SectionText::Whole), (false, false));
+        assert_eq!(takes(&[], SectionText::Header), (true, false));
+        assert_eq!(takes(&[], SectionText::HeaderFields(names(&["a"]))), (true, false));
+        assert_eq!(takes(&[], SectionText::Text), (false, true));
+        assert_eq!(takes(&[1], SectionText::Whole), (false, true));
+        assert_eq!(takes(&[1], SectionText::Header), (false, true));
+    }
 }

@@ -3,10 +3,10 @@
 //! The decoder holds the octets and says what they are; it never waits and never writes. The driver reads into
 //! [`Decoder::buffer`] only after [`Decoder::decode`] said `None`, so what is held is bounded by
 //! [`Limits::command`] plus one read.
-//!
-//! Recovery never guesses where a command starts. The octets of a refused non-synchronising literal, and the
-//! rest of its command, are dropped *as that command's*: a client that was told `BAD` in the middle must not have
-//! message text run as commands.
+
+mod recovery;
+
+use std::ops::ControlFlow;
 
 use bytes::{Buf, Bytes, BytesMut};
 
@@ -91,9 +91,6 @@ struct Progress {
 
 const TOO_LONG: &str = "command line too long";
 
-/// Enough of a line's end to recognise `{18446744073709551615+}` and CRLF.
-const TAIL: usize = 32;
-
 impl Decoder {
     /// A decoder at the start of a command.
     pub fn new(limits: Limits) -> Self {
@@ -172,29 +169,32 @@ impl Decoder {
                 State::AppendTail { .. } => self.append_tail(),
                 State::Drain { .. } => self.drain(),
                 State::Skip { .. } => self.skip(),
-                State::AppendOffered { .. } => Step::NeedInput,
+                State::AppendOffered { .. } => need_input(),
                 State::Lost => {
                     self.state = State::Broken;
-                    Step::Yield(Input::Fatal("literal too large"))
+                    yields(Input::Fatal("literal too large"))
                 }
                 State::Broken => {
                     self.buffer.clear();
-                    Step::NeedInput
+                    need_input()
                 }
             };
-            match step {
-                Step::NeedInput => return None,
-                Step::Again => {}
-                Step::Yield(input) => return Some(input),
+            if let ControlFlow::Break(input) = step {
+                return input;
             }
         }
     }
 }
 
-enum Step {
-    NeedInput,
-    Again,
-    Yield(Input),
+/// `Continue`: the state has moved on; `Break`: an input, or nothing before more octets come.
+type Step = ControlFlow<Option<Input>>;
+
+fn need_input() -> Step {
+    ControlFlow::Break(None)
+}
+
+fn yields(input: Input) -> Step {
+    ControlFlow::Break(Some(input))
 }
 
 /// The end of a line in the buffer.
@@ -213,11 +213,11 @@ enum LineEnd {
 
 impl Decoder {
     fn command_line(&mut self) -> Step {
-        let State::Command(progress) = &mut self.state else { return Step::Again };
+        let State::Command(progress) = &mut self.state else { return ControlFlow::Continue(()) };
         let found = find_line_end(&self.buffer, progress.line, &mut progress.scanned, self.limits.line);
         let line = progress.line;
         match found {
-            LineEnd::NotYet if self.buffer.len() < self.limits.command => Step::NeedInput,
+            LineEnd::NotYet if self.buffer.len() < self.limits.command => need_input(),
             LineEnd::NotYet | LineEnd::TooLong => self.refuse_rest(TOO_LONG),
             LineEnd::At(end) | LineEnd::Bare(end)
                 if end - line > self.limits.line || end > self.limits.command =>
@@ -235,23 +235,23 @@ impl Decoder {
             Reading::Complete(command) => {
                 self.buffer.advance(end);
                 self.state = State::Command(Progress::default());
-                Step::Yield(Input::Command(command))
+                yields(Input::Command(command))
             }
             Reading::Append(tag, append) => {
                 self.buffer.advance(end);
                 self.state = State::AppendOffered { tag: tag.clone(), literal: append.literal };
-                Step::Yield(Input::Append { tag, append })
+                yields(Input::Append { tag, append })
             }
             Reading::Literal(announced) => self.start_literal(end, announced),
             Reading::Malformed { tag, text } => {
                 self.recover_behind(end);
-                Step::Yield(Input::Bad { tag, text })
+                yields(Input::Bad { tag, text })
             }
         }
     }
 
     fn start_literal(&mut self, end: usize, announced: LiteralAnnounced) -> Step {
-        let State::Command(progress) = &mut self.state else { return Step::Again };
+        let State::Command(progress) = &mut self.state else { return ControlFlow::Continue(()) };
         // The grammar has checked the size against the limit of one literal.
         let literal_end = usize::try_from(announced.size).ok().and_then(|size| end.checked_add(size));
         let Some(literal_end) = literal_end.filter(|&literal_end| literal_end <= self.limits.command) else {
@@ -263,27 +263,27 @@ impl Decoder {
         progress.literals += 1;
         progress.literal_end = Some(literal_end);
         match announced.mode {
-            LiteralMode::Synchronizing => Step::Yield(Input::LiteralWanted),
-            LiteralMode::NonSynchronizing => Step::Again,
+            LiteralMode::Synchronizing => yields(Input::LiteralWanted),
+            LiteralMode::NonSynchronizing => ControlFlow::Continue(()),
         }
     }
 
     fn collect_literal(&mut self) -> Step {
-        let State::Command(progress) = &mut self.state else { return Step::Again };
+        let State::Command(progress) = &mut self.state else { return ControlFlow::Continue(()) };
         match progress.literal_end {
-            Some(end) if self.buffer.len() < end => Step::NeedInput,
+            Some(end) if self.buffer.len() < end => need_input(),
             Some(end) => {
                 (progress.line, progress.scanned, progress.literal_end) = (end, end, None);
-                Step::Again
+                ControlFlow::Continue(())
             }
-            None => Step::Again,
+            None => ControlFlow::Continue(()),
         }
     }
 
     fn line(&mut self) -> Step {
-        let State::Line { scanned } = &mut self.state else { return Step::Again };
+        let State::Line { scanned } = &mut self.state else { return ControlFlow::Continue(()) };
         match find_line_end(&self.buffer, 0, scanned, self.limits.line) {
-            LineEnd::NotYet => Step::NeedInput,
+            LineEnd::NotYet => need_input(),
             LineEnd::TooLong => self.refuse_untagged_rest(TOO_LONG),
             LineEnd::At(end) | LineEnd::Bare(end) if end > self.limits.line => {
                 self.refuse_untagged_rest(TOO_LONG)
@@ -296,132 +296,42 @@ impl Decoder {
                 let mut line = self.buffer.split_to(end);
                 line.truncate(end - 2);
                 self.state = State::Command(Progress::default());
-                Step::Yield(Input::Line(line.freeze()))
+                yields(Input::Line(line.freeze()))
             }
         }
     }
 
     fn append_message(&mut self) -> Step {
-        let State::AppendMessage { tag, left } = &mut self.state else { return Step::Again };
+        let State::AppendMessage { tag, left } = &mut self.state else { return ControlFlow::Continue(()) };
         if *left == 0 {
             self.state = State::AppendTail { tag: tag.clone() };
-            return Step::Again;
+            return ControlFlow::Continue(());
         }
         if self.buffer.is_empty() {
-            return Step::NeedInput;
+            return need_input();
         }
         let chunk = self.buffer.split_to(at_most(self.buffer.len(), *left)).freeze();
         *left -= chunk.len() as u64;
-        Step::Yield(Input::AppendChunk(chunk))
+        yields(Input::AppendChunk(chunk))
     }
 
     /// `append`'s CRLF. More messages (MULTIAPPEND) are not offered.
     fn append_tail(&mut self) -> Step {
-        let State::AppendTail { tag } = &self.state else { return Step::Again };
+        let State::AppendTail { tag } = &self.state else { return ControlFlow::Continue(()) };
         match *self.buffer {
-            [] | [b'\r'] => Step::NeedInput,
+            [] | [b'\r'] => need_input(),
             [b'\r', b'\n', ..] => {
                 self.buffer.advance(2);
                 self.state = State::Command(Progress::default());
-                Step::Yield(Input::AppendEnd)
+                yields(Input::AppendEnd)
             }
             _ => {
                 let tag = Some(tag.clone());
                 self.state = State::Skip { tail: Vec::new() };
-                Step::Yield(Input::Bad { tag, text: "expected the end of the command after the message" })
+                yields(Input::Bad { tag, text: "expected the end of the command after the message" })
             }
         }
     }
-}
-
-// === recovery ===
-
-impl Decoder {
-    fn drain(&mut self) -> Step {
-        let State::Drain { left } = &mut self.state else { return Step::Again };
-        let dropped = at_most(self.buffer.len(), *left);
-        self.buffer.advance(dropped);
-        *left -= dropped as u64;
-        if *left > 0 {
-            return Step::NeedInput;
-        }
-        self.state = State::Skip { tail: Vec::new() };
-        Step::Again
-    }
-
-    fn skip(&mut self) -> Step {
-        let State::Skip { tail } = &mut self.state else { return Step::Again };
-        let Some(at) = memchr::memchr(b'\n', &self.buffer) else {
-            extend_tail(tail, &self.buffer);
-            self.buffer.clear();
-            return Step::NeedInput;
-        };
-        extend_tail(tail, &self.buffer[..=at]);
-        self.buffer.advance(at + 1);
-        if tail.ends_with(b"\r\n") {
-            let tail = std::mem::take(tail);
-            self.recover_after(&tail);
-        }
-        Step::Again
-    }
-
-    /// Refuses a command whose current line is complete at `end`.
-    fn refuse_line(&mut self, end: usize, text: &'static str) -> Step {
-        let tag = grammar::tag_of(&self.buffer[..end], &self.limits);
-        self.recover_behind(end);
-        Step::Yield(Input::Bad { tag, text })
-    }
-
-    /// Refuses a command whose current line goes on.
-    fn refuse_rest(&mut self, text: &'static str) -> Step {
-        let tag = grammar::tag_of(&self.buffer, &self.limits);
-        self.state = State::Skip { tail: Vec::new() };
-        Step::Yield(Input::Bad { tag, text })
-    }
-
-    fn refuse_bare_line_feed(&mut self, end: usize) -> Step {
-        let tag = grammar::tag_of(&self.buffer[..end], &self.limits);
-        self.buffer.advance(end);
-        self.state = State::Skip { tail: Vec::new() };
-        Step::Yield(Input::Bad { tag, text: "line feed without carriage return" })
-    }
-
-    fn refuse_untagged_rest(&mut self, text: &'static str) -> Step {
-        self.state = State::Skip { tail: Vec::new() };
-        Step::Yield(Input::Bad { tag: None, text })
-    }
-
-    /// Drops the line up to `end` and goes where its end leads.
-    fn recover_behind(&mut self, end: usize) {
-        let tail = self.buffer[end.saturating_sub(TAIL)..end].to_vec();
-        self.buffer.advance(end);
-        self.recover_after(&tail);
-    }
-
-    /// A refused line leads to the next command, unless it announced a literal that comes unasked.
-    fn recover_after(&mut self, tail: &[u8]) {
-        self.state = match unasked_literal(tail) {
-            Some(size) => self.drain_unasked(size),
-            None => State::Command(Progress::default()),
-        };
-    }
-
-    fn drain_unasked(&self, size: u64) -> State {
-        if size > self.limits.drain { State::Lost } else { State::Drain { left: size } }
-    }
-}
-
-/// The size in `{n+}` at the end of a line (CRLF included), whatever the line is, of which `tail` is at most the
-/// last [`TAIL`] octets. A size beyond all numbers is the largest.
-fn unasked_literal(tail: &[u8]) -> Option<u64> {
-    let line = tail.strip_suffix(b"+}\r\n")?;
-    let digits = line.iter().rev().take_while(|byte| byte.is_ascii_digit()).count();
-    let (before, digits) = line.split_at(line.len() - digits);
-    let cut = before.is_empty() && tail.len() == TAIL;
-    if digits.is_empty() || !(cut || before.ends_with(b"{")) {
-        return None;
-    }
-    Some(std::str::from_utf8(digits).ok().and_then(|digits| digits.parse().ok()).unwrap_or(u64::MAX))
 }
 
 /// Finds the end of the line that starts at `start`, looking only at what was not looked at before.
@@ -437,11 +347,6 @@ fn find_line_end(buffer: &[u8], start: usize, scanned: &mut usize, limit: usize)
             LineEnd::NotYet
         }
     }
-}
-
-fn extend_tail(tail: &mut Vec<u8>, bytes: &[u8]) {
-    tail.extend_from_slice(&bytes[bytes.len().saturating_sub(TAIL)..]);
-    tail.drain(..tail.len().saturating_sub(TAIL));
 }
 
 fn at_most(available: usize, wanted: u64) -> usize {

@@ -126,12 +126,7 @@ fn append_streams_its_message() {
 
 #[test]
 fn refused_synchronizing_append_is_over_at_once() {
-    check(
-        Limits::default(),
-        Verdict::Refuse,
-        b"a APPEND x {5}\r\nb NOOP\r\n",
-        &["a APPEND x 5", "b NOOP"],
-    );
+    check(Limits::default(), Verdict::Refuse, b"a APPEND x {5}\r\nb NOOP\r\n", &["a APPEND x 5", "b NOOP"]);
 }
 
 #[test]
@@ -191,10 +186,10 @@ fn line_feed_alone_ends_nothing() {
 
 #[test]
 fn carriage_return_inside_a_line_is_refused() {
-    check_default(b"a NOOP\r\r\nb NO\rOP\r\n", &[
-        "a BAD unexpected argument at the end of the command",
-        "b BAD unknown command",
-    ]);
+    check_default(
+        b"a NOOP\r\r\nb NO\rOP\r\n",
+        &["a BAD unexpected argument at the end of the command", "b BAD unknown command"],
+    );
 }
 
 #[test]
@@ -219,7 +214,15 @@ fn large_and_many_literals_are_refused() {
         b"a ID ({1+}\r\na {1+}\r\nb {1+}\r\nc {1+}\r\nd)\r\nb NOOP\r\n",
         &["a BAD too many literals", "b NOOP"],
     );
-    let command = [b"a ID (\"", &[b'x'; 40][..], b"\" {16+}\r\n", &[b'y'; 16], b" \"", &[b'x'; 50], b"\" NIL)\r\nb NOOP\r\n"];
+    let command = [
+        b"a ID (\"",
+        &[b'x'; 40][..],
+        b"\" {16+}\r\n",
+        &[b'y'; 16],
+        b" \"",
+        &[b'x'; 50],
+        b"\" NIL)\r\nb NOOP\r\n",
+    ];
     check(small(), Verdict::Accept, &command.concat(), &["a BAD command line too long", "b NOOP"]);
 }
 
@@ -241,7 +244,9 @@ fn idle_and_authenticate_take_lines() {
     );
     assert!(is_idle_done(b"Done") && !is_idle_done(b"DONE "));
     assert_eq!(authenticate_response(b"*"), Ok(AuthenticateResponse::Cancel));
-    assert!(matches!(authenticate_response(b"AGEAYg=="), Ok(AuthenticateResponse::Data(data)) if data.expose() == "\0a\0b"));
+    assert!(
+        matches!(authenticate_response(b"AGEAYg=="), Ok(AuthenticateResponse::Data(data)) if data.expose() == "\0a\0b")
+    );
     assert!(authenticate_response(b"AGEAYg=").is_err());
 }
 
@@ -257,7 +262,9 @@ fn line_feed_alone_does_not_end_idle() {
 fn what_was_sent_behind_starttls_is_thrown_away() {
     let mut decoder = Decoder::new(Limits::default());
     decoder.buffer().extend_from_slice(b"a STARTTLS\r\nb LOGIN mallory x\r\nc NO");
-    assert!(matches!(decoder.decode(), Some(Input::Command(command)) if command.body == CommandBody::StartTls));
+    assert!(
+        matches!(decoder.decode(), Some(Input::Command(command)) if command.body == CommandBody::StartTls)
+    );
     assert_eq!(decoder.discard_buffered(), 23);
     assert_eq!(decoder.decode(), None);
     decoder.buffer().extend_from_slice(b"d NOOP\r\n");
@@ -279,20 +286,44 @@ fn between_commands_means_nothing_begun() {
 
 #[test]
 fn empty_and_tagless_lines_are_bad() {
-    check_default(b"\r\n* NOOP\r\n NOOP\r\na\r\n", &[
-        "* BAD expected a tag",
-        "* BAD expected a tag",
-        "* BAD expected a tag",
-        "a BAD expected a space",
-    ]);
+    check_default(
+        b"\r\n* NOOP\r\n NOOP\r\na\r\n",
+        &["* BAD expected a tag", "* BAD expected a tag", "* BAD expected a tag", "a BAD expected a space"],
+    );
 }
 
 /// Fragments that make interesting nonsense when put side by side.
 fn fragment() -> impl Strategy<Value = Vec<u8>> {
     let words = [
-        "a ", "b NOOP\r\n", "c IDLE\r\n", "DONE\r\n", "d LOGIN ", "e APPEND x ", "f UID FETCH 1:* ", "g SEARCH ",
-        "{0}\r\n", "{3}\r\n", "{3+}\r\n", "{40+}\r\n", "{4", "+}\r\n", "\r\n", "\n", "\r", " ", "\"", "\\", "(", ")",
-        "BODY[1.HEADER.FIELDS (x)]<0.1>", "NOT OR ", "1,2:*", "xyz", "h AUTHENTICATE PLAIN\r\n", "*\r\n", "i FROB ",
+        "a ",
+        "b NOOP\r\n",
+        "c IDLE\r\n",
+        "DONE\r\n",
+        "d LOGIN ",
+        "e APPEND x ",
+        "f UID FETCH 1:* ",
+        "g SEARCH ",
+        "{0}\r\n",
+        "{3}\r\n",
+        "{3+}\r\n",
+        "{40+}\r\n",
+        "{4",
+        "+}\r\n",
+        "\r\n",
+        "\n",
+        "\r",
+        " ",
+        "\"",
+        "\\",
+        "(",
+        ")",
+        "BODY[1.HEADER.FIELDS (x)]<0.1>",
+        "NOT OR ",
+        "1,2:*",
+        "xyz",
+        "h AUTHENTICATE PLAIN\r\n",
+        "*\r\n",
+        "i FROB ",
     ];
     prop_oneof![
         8 => prop::sample::select(words.to_vec()).prop_map(|word| word.as_bytes().to_vec()),

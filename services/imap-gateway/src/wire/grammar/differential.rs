@@ -27,7 +27,9 @@ fn mailbox() -> BoxedStrategy<String> {
 }
 
 fn sequence() -> BoxedStrategy<String> {
-    prop::collection::vec("([1-9][0-9]{0,8}|\\*)(:([1-9][0-9]{0,3}|\\*))?", 1..4).prop_map(|ranges| ranges.join(",")).boxed()
+    prop::collection::vec("([1-9][0-9]{0,8}|\\*)(:([1-9][0-9]{0,3}|\\*))?", 1..4)
+        .prop_map(|ranges| ranges.join(","))
+        .boxed()
 }
 
 fn flags() -> BoxedStrategy<String> {
@@ -36,13 +38,32 @@ fn flags() -> BoxedStrategy<String> {
 }
 
 fn date() -> BoxedStrategy<String> {
-    prop::sample::select(vec!["1-Jan-2024", "\"29-feb-2024\"", "31-DEC-1970", "01-Aug-2000"]).prop_map(str::to_owned).boxed()
+    prop::sample::select(vec!["1-Jan-2024", "\"29-feb-2024\"", "31-DEC-1970", "01-Aug-2000"])
+        .prop_map(str::to_owned)
+        .boxed()
 }
 
 fn search_key() -> BoxedStrategy<String> {
     let plain = prop::sample::select(vec![
-        "ALL", "ANSWERED", "deleted", "DRAFT", "FLAGGED", "NEW", "OLD", "RECENT", "SEEN", "UNANSWERED", "UNDELETED",
-        "UNDRAFT", "UNFLAGGED", "UNSEEN", "KEYWORD $x", "UNKEYWORD y", "LARGER 10", "SMALLER 4294967295", "MODSEQ 7",
+        "ALL",
+        "ANSWERED",
+        "deleted",
+        "DRAFT",
+        "FLAGGED",
+        "NEW",
+        "OLD",
+        "RECENT",
+        "SEEN",
+        "UNANSWERED",
+        "UNDELETED",
+        "UNDRAFT",
+        "UNFLAGGED",
+        "UNSEEN",
+        "KEYWORD $x",
+        "UNKEYWORD y",
+        "LARGER 10",
+        "SMALLER 4294967295",
+        "MODSEQ 7",
     ]);
     let leaf = prop_oneof![
         plain.prop_map(str::to_owned),
@@ -66,8 +87,17 @@ fn search_key() -> BoxedStrategy<String> {
 
 fn fetch_item() -> BoxedStrategy<String> {
     let plain = prop::sample::select(vec![
-        "UID", "FLAGS", "INTERNALDATE", "ENVELOPE", "BODY", "BODYSTRUCTURE", "RFC822", "rfc822.header", "RFC822.SIZE",
-        "RFC822.TEXT", "MODSEQ",
+        "UID",
+        "FLAGS",
+        "INTERNALDATE",
+        "ENVELOPE",
+        "BODY",
+        "BODYSTRUCTURE",
+        "RFC822",
+        "rfc822.header",
+        "RFC822.SIZE",
+        "RFC822.TEXT",
+        "MODSEQ",
     ]);
     let names = prop::collection::vec(astring(), 1..4).prop_map(|names| format!("({})", names.join(" ")));
     let text = prop_oneof![
@@ -105,9 +135,23 @@ fn select_parameters() -> BoxedStrategy<String> {
 
 fn command() -> BoxedStrategy<String> {
     let bare = prop::sample::select(vec![
-        "CAPABILITY", "noop", "LOGOUT", "STARTTLS", "CHECK", "CLOSE", "EXPUNGE", "UNSELECT", "IDLE", "NAMESPACE",
-        "ID NIL", "AUTHENTICATE PLAIN", "AUTHENTICATE PLAIN =", "authenticate plain AGEAYg==", "ENABLE CONDSTORE x",
-        "SETQUOTA \"\" (STORAGE 5)", "ID (\"name\" NIL \"version\" \"1\")",
+        "CAPABILITY",
+        "noop",
+        "LOGOUT",
+        "STARTTLS",
+        "CHECK",
+        "CLOSE",
+        "EXPUNGE",
+        "UNSELECT",
+        "IDLE",
+        "NAMESPACE",
+        "ID NIL",
+        "AUTHENTICATE PLAIN",
+        "AUTHENTICATE PLAIN =",
+        "authenticate plain AGEAYg==",
+        "ENABLE CONDSTORE x",
+        "SETQUOTA \"\" (STORAGE 5)",
+        "ID (\"name\" NIL \"version\" \"1\")",
     ]);
     let uid = prop::sample::select(vec!["", "UID "]);
     let fetch_modifiers = prop::sample::select(vec!["", " (CHANGEDSINCE 5)"]);
@@ -117,16 +161,28 @@ fn command() -> BoxedStrategy<String> {
         prop::collection::vec(fetch_item(), 1..4).prop_map(|items| format!("({})", items.join(" "))),
     ];
     let status = prop::collection::vec(
-        prop::sample::select(vec!["MESSAGES", "recent", "UIDNEXT", "UIDVALIDITY", "UNSEEN", "HIGHESTMODSEQ", "DELETED"]),
+        prop::sample::select(vec![
+            "MESSAGES",
+            "recent",
+            "UIDNEXT",
+            "UIDVALIDITY",
+            "UNSEEN",
+            "HIGHESTMODSEQ",
+            "DELETED",
+        ]),
         1..4,
     );
-    let store = prop::sample::select(vec!["FLAGS", "+FLAGS", "-flags.silent", "(UNCHANGEDSINCE 3) FLAGS.SILENT"]);
+    let store =
+        prop::sample::select(vec!["FLAGS", "+FLAGS", "-flags.silent", "(UNCHANGEDSINCE 3) FLAGS.SILENT"]);
     prop_oneof![
         bare.prop_map(str::to_owned),
         (astring(), astring()).prop_map(|(user, password)| format!("LOGIN {user} {password}")),
         (prop::sample::select(vec!["SELECT", "examine"]), mailbox(), select_parameters())
             .prop_map(|(name, mailbox, parameters)| format!("{name} {mailbox}{parameters}")),
-        (prop::sample::select(vec!["CREATE", "DELETE", "SUBSCRIBE", "UNSUBSCRIBE", "GETQUOTAROOT"]), mailbox())
+        (
+            prop::sample::select(vec!["CREATE", "DELETE", "SUBSCRIBE", "UNSUBSCRIBE", "GETQUOTAROOT"]),
+            mailbox()
+        )
             .prop_map(|(name, mailbox)| format!("{name} {mailbox}")),
         astring().prop_map(|root| format!("GETQUOTA {root}")),
         (mailbox(), mailbox()).prop_map(|(from, to)| format!("RENAME {from} {to}")),
@@ -135,7 +191,8 @@ fn command() -> BoxedStrategy<String> {
         (mailbox(), status).prop_map(|(mailbox, items)| format!("STATUS {mailbox} ({})", items.join(" "))),
         (uid.clone(), sequence(), items, fetch_modifiers)
             .prop_map(|(uid, set, items, modifiers)| format!("{uid}FETCH {set} {items}{modifiers}")),
-        (uid.clone(), sequence(), store, flags()).prop_map(|(uid, set, how, flags)| format!("{uid}STORE {set} {how} {flags}")),
+        (uid.clone(), sequence(), store, flags())
+            .prop_map(|(uid, set, how, flags)| format!("{uid}STORE {set} {how} {flags}")),
         (uid.clone(), prop::sample::select(vec!["COPY", "MOVE"]), sequence(), mailbox())
             .prop_map(|(uid, name, set, mailbox)| format!("{uid}{name} {set} {mailbox}")),
         sequence().prop_map(|uids| format!("UID EXPUNGE {uids}")),
@@ -164,7 +221,16 @@ fn is_known_difference(input: &[u8]) -> bool {
     // that is neither "=" nor anything, a charset that is any astring (RFC 3501), and
     // no "*" among the known messages of QRESYNC.
     let text = String::from_utf8_lossy(input).to_ascii_uppercase();
-    let words = ["CHANGEDSINCE", "LARGER", "SMALLER", "CREATE", "MODSEQ", "CHARSET", "QRESYNC", "AUTHENTICATE PLAIN \r"];
+    let words = [
+        "CHANGEDSINCE",
+        "LARGER",
+        "SMALLER",
+        "CREATE",
+        "MODSEQ",
+        "CHARSET",
+        "QRESYNC",
+        "AUTHENTICATE PLAIN \r",
+    ];
     // nz-number = digit-nz *DIGIT: imap-codec takes leading zeros.
     let leading_zero =
         input.windows(3).any(|at| !at[0].is_ascii_digit() && at[1] == b'0' && at[2].is_ascii_digit());

@@ -150,7 +150,8 @@ fn list_patterns_and_status_items() {
     let CommandBody::Lsub(query) = body("LSUB ~x \"\"") else { panic!() };
     assert_eq!((query.reference.as_str(), query.pattern.as_str()), ("~x", ""));
     refused("LIST \"\" ");
-    let CommandBody::Status { mailbox, items } = body("STATUS inbox (UIDNEXT highestmodseq DELETED-STORAGE)") else {
+    let CommandBody::Status { mailbox, items } = body("STATUS inbox (UIDNEXT highestmodseq DELETED-STORAGE)")
+    else {
         panic!()
     };
     assert_eq!(mailbox, "INBOX");
@@ -172,7 +173,8 @@ fn create_with_special_use() {
 
 #[test]
 fn append_stops_at_its_message() {
-    let Reading::Append(tag, append) = reading("APPEND x (\\Seen $Work \\Recent) \" 1-Feb-2024 09:05:07 -0730\" {5000000000}")
+    let Reading::Append(tag, append) =
+        reading("APPEND x (\\Seen $Work \\Recent) \" 1-Feb-2024 09:05:07 -0730\" {5000000000}")
     else {
         panic!()
     };
@@ -181,7 +183,10 @@ fn append_stops_at_its_message() {
     assert_eq!(append.date, Some(DateTime::parse_from_rfc3339("2024-02-01T09:05:07-07:30").unwrap()));
     assert_eq!((append.literal.size, append.literal.mode), (5_000_000_000, LiteralMode::Synchronizing));
     let Reading::Append(_, append) = reading("APPEND \"x\" {1+}") else { panic!() };
-    assert_eq!((append.flags.len(), append.date, append.literal.mode), (0, None, LiteralMode::NonSynchronizing));
+    assert_eq!(
+        (append.flags.len(), append.date, append.literal.mode),
+        (0, None, LiteralMode::NonSynchronizing)
+    );
     for line in [
         "APPEND x",
         "APPEND x \"message\"",
@@ -203,12 +208,20 @@ fn store_forms() {
         other => panic!("{other:?}"),
     };
     let plain = store("STORE 1:3 FLAGS ()");
-    assert_eq!((plain.action, plain.silent, plain.uid, plain.flags.len()), (StoreAction::Replace, false, false, 0));
+    assert_eq!(
+        (plain.action, plain.silent, plain.uid, plain.flags.len()),
+        (StoreAction::Replace, false, false, 0)
+    );
     let full = store("UID STORE 7 (UNCHANGEDSINCE 0) -flags.silent \\deleted $X");
-    assert_eq!((full.action, full.silent, full.uid, full.unchanged_since), (StoreAction::Remove, true, true, Some(0)));
+    assert_eq!(
+        (full.action, full.silent, full.uid, full.unchanged_since),
+        (StoreAction::Remove, true, true, Some(0))
+    );
     assert_eq!(full.flags, [Flag::Deleted, Flag::Keyword("$X".to_owned())]);
     assert_eq!(store("STORE 1 +FLAGS (\\Frob)").flags, [Flag::Extension("Frob".to_owned())]);
-    for line in ["STORE 1 FLAGS", "STORE 1 +FLAG (x)", "STORE 1 () FLAGS x", "STORE 0 FLAGS x", "STORE 1 FLAGS (x"] {
+    for line in
+        ["STORE 1 FLAGS", "STORE 1 +FLAG (x)", "STORE 1 () FLAGS x", "STORE 0 FLAGS x", "STORE 1 FLAGS (x"]
+    {
         refused(line);
     }
 }
@@ -254,7 +267,8 @@ fn sections() {
     assert_eq!(section("BODY[4.1.MIME]"), body_section(&[4, 1], SectionText::Mime, false));
     assert_eq!(section("body[header]"), body_section(&[], SectionText::Header, false));
     assert_eq!(section("BODY[3.TEXT]"), body_section(&[3], SectionText::Text, false));
-    let names = |names: &[&'static str]| names.iter().map(|&name| Bytes::from_static(name.as_bytes())).collect();
+    let names =
+        |names: &[&'static str]| names.iter().map(|&name| Bytes::from_static(name.as_bytes())).collect();
     assert_eq!(
         section("BODY[2.HEADER.FIELDS.NOT (Date \"X Y\")]"),
         body_section(&[2], SectionText::HeaderFieldsNot(names(&["Date", "X Y"])), false)
@@ -263,12 +277,25 @@ fn sections() {
     assert_eq!(partial.section.text, SectionText::HeaderFields(names(&["Date"])));
     assert_eq!(partial.partial, Some(Partial { offset: 7, length: nz(1024) }));
     let whole = section("RFC822");
-    assert_eq!((whole.label, whole.section.text, whole.peek), (SectionLabel::Rfc822, SectionText::Whole, false));
+    assert_eq!(
+        (whole.label, whole.section.text, whole.peek),
+        (SectionLabel::Rfc822, SectionText::Whole, false)
+    );
     let header = section("(RFC822.HEADER)");
     assert_eq!((header.section.text, header.peek), (SectionText::Header, true));
     for line in [
-        "BODY[MIME]", "BODY[0]", "BODY[1.]", "BODY[.1]", "BODY[1HEADER]", "BODY[HEADER.FIELDS ()]", "BODY[", "BODY.PEEK",
-        "BODY[]<0.0>", "BODY[]<1>", "BODY[HEADER.1]", "RFC822.PEEK",
+        "BODY[MIME]",
+        "BODY[0]",
+        "BODY[1.]",
+        "BODY[.1]",
+        "BODY[1HEADER]",
+        "BODY[HEADER.FIELDS ()]",
+        "BODY[",
+        "BODY.PEEK",
+        "BODY[]<0.0>",
+        "BODY[]<1>",
+        "BODY[HEADER.1]",
+        "RFC822.PEEK",
     ] {
         refused(&format!("FETCH 1 {line}"));
     }
@@ -308,10 +335,23 @@ fn search_keys() {
     ] {
         assert_eq!(search_key(line), expected, "{line}");
     }
-    let CommandBody::Search { charset, key, uid } = body("UID SEARCH CHARSET utf-8 TEXT \"ä\"") else { panic!() };
+    let CommandBody::Search { charset, key, uid } = body("UID SEARCH CHARSET utf-8 TEXT \"ä\"") else {
+        panic!()
+    };
     assert_eq!((charset.as_deref(), uid), (Some("UTF-8"), true));
     assert_eq!(key, SearchKey::Text(text("ä")));
-    for line in ["", "FROB", "NOT", "OR ALL", "()", "(ALL", "ON 1-Foo-2024", "CHARSET UTF-8", "ALL CHARSET UTF-8 ALL", "1:"] {
+    for line in [
+        "",
+        "FROB",
+        "NOT",
+        "OR ALL",
+        "()",
+        "(ALL",
+        "ON 1-Foo-2024",
+        "CHARSET UTF-8",
+        "ALL CHARSET UTF-8 ALL",
+        "1:",
+    ] {
         refused(&format!("SEARCH {line}"));
     }
 }
@@ -350,10 +390,7 @@ fn limits_hold() {
     assert_eq!(text("STORE 1 FLAGS a b c d"), "too many flags");
     assert_eq!(text("FETCH 1 BODY[1.1.1.1.1]"), "section too deep");
     // Depth is given back: siblings do not add up.
-    assert!(matches!(
-        read(b"a SEARCH NOT NOT NOT NOT 1\r\n", &limits),
-        Reading::Complete(_)
-    ));
+    assert!(matches!(read(b"a SEARCH NOT NOT NOT NOT 1\r\n", &limits), Reading::Complete(_)));
     let deep = format!("SEARCH {}ALL", "NOT ".repeat(10_000));
     assert_eq!(text(&deep), "search keys nested too deep");
 }

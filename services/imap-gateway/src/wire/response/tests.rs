@@ -77,7 +77,10 @@ fn codes() {
         ("CLIENTBUG", Code::ClientBug),
         ("CLOSED", Code::Closed),
         ("CONTACTADMIN", Code::ContactAdmin),
-        ("COPYUID 7 1:3,9 4:7", Code::CopyUid { uid_validity: 7, source: &[1..=3, 9..=9], destination: &[4..=7] }),
+        (
+            "COPYUID 7 1:3,9 4:7",
+            Code::CopyUid { uid_validity: 7, source: &[1..=3, 9..=9], destination: &[4..=7] },
+        ),
         ("CORRUPTION", Code::Corruption),
         ("EXPIRED", Code::Expired),
         ("EXPUNGEISSUED", Code::ExpungeIssued),
@@ -118,7 +121,9 @@ fn mailbox_data() {
     check("* 3 EXISTS", |w| w.exists(3));
     check("* 0 RECENT", |w| w.recent(0));
     check("* 44 EXPUNGE", |w| w.expunge(44));
-    check("* LIST (\\HasNoChildren \\Drafts) \"/\" Drafts", |w| w.list(&[HasNoChildren, Drafts], Some('/'), "Drafts"));
+    check("* LIST (\\HasNoChildren \\Drafts) \"/\" Drafts", |w| {
+        w.list(&[HasNoChildren, Drafts], Some('/'), "Drafts")
+    });
     check("* LIST (\\Noselect) \"/\" \"\"", |w| w.list(&[NoSelect], Some('/'), ""));
     check("* LSUB () NIL \"Entw&APw-rfe \\\"x\\\" &-\"", |w| w.lsub(&[], None, "Entwürfe \"x\" &"));
     check("* LIST (\\HasChildren) \"\\\\\" \"nil\"", |w| w.list(&[HasChildren], Some('\\'), "nil"));
@@ -172,7 +177,12 @@ fn fetch_items_stand_side_by_side() {
     });
 }
 
-fn section_item(label: SectionLabel, part: &[u32], text: SectionText, partial: Option<(u32, u32)>) -> SectionItem {
+fn section_item(
+    label: SectionLabel,
+    part: &[u32],
+    text: SectionText,
+    partial: Option<(u32, u32)>,
+) -> SectionItem {
     let nz = |number: u32| std::num::NonZeroU32::new(number).unwrap();
     SectionItem {
         label,
@@ -193,8 +203,14 @@ fn sections_are_named_as_asked_for() {
         ("BODY[1.2.MIME]", section_item(body, &[1, 2], SectionText::Mime, None)),
         ("BODY[TEXT]", section_item(body, &[], SectionText::Text, None)),
         ("BODY[3.HEADER]<0>", section_item(body, &[3], SectionText::Header, Some((0, 1)))),
-        ("BODY[HEADER.FIELDS (Date \"X Y\")]", section_item(body, &[], SectionText::HeaderFields(names()), None)),
-        ("BODY[2.HEADER.FIELDS.NOT (Date \"X Y\")]", section_item(body, &[2], SectionText::HeaderFieldsNot(names()), None)),
+        (
+            "BODY[HEADER.FIELDS (Date \"X Y\")]",
+            section_item(body, &[], SectionText::HeaderFields(names()), None),
+        ),
+        (
+            "BODY[2.HEADER.FIELDS.NOT (Date \"X Y\")]",
+            section_item(body, &[2], SectionText::HeaderFieldsNot(names()), None),
+        ),
         ("RFC822", section_item(SectionLabel::Rfc822, &[], SectionText::Whole, None)),
         ("RFC822.HEADER", section_item(SectionLabel::Rfc822Header, &[], SectionText::Header, None)),
         ("RFC822.TEXT", section_item(SectionLabel::Rfc822Text, &[], SectionText::Text, None)),

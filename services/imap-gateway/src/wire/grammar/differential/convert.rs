@@ -1,17 +1,23 @@
 //! imap-codec's commands as ours.
 
 use bytes::Bytes;
-use imap_codec::imap_types::command::{Command as Theirs, CommandBody as Body, FetchModifier, SelectParameter, StoreModifier};
+use imap_codec::imap_types::command::{
+    Command as Theirs, CommandBody as Body, FetchModifier, SelectParameter, StoreModifier,
+};
 use imap_codec::imap_types::core::{AString, NString};
 use imap_codec::imap_types::extensions::binary::LiteralOrLiteral8;
-use imap_codec::imap_types::fetch::{MacroOrMessageDataItemNames, MessageDataItemName, Part, Section as TheirSection};
+use imap_codec::imap_types::fetch::{
+    MacroOrMessageDataItemNames, MessageDataItemName, Part, Section as TheirSection,
+};
 use imap_codec::imap_types::flag::{Flag as TheirFlag, StoreResponse, StoreType};
 use imap_codec::imap_types::mailbox::{ListMailbox, Mailbox};
 use imap_codec::imap_types::search::SearchKey as TheirKey;
 use imap_codec::imap_types::sequence::{SeqOrUid, Sequence, SequenceSet as TheirSet};
 use imap_codec::imap_types::status::StatusDataItemName;
 
-use crate::wire::command::{Command, CommandBody, Fetch, ListQuery, QResync, Select, Sensitive, StatusItem, Store, StoreAction, Tag};
+use crate::wire::command::{
+    Command, CommandBody, Fetch, ListQuery, QResync, Select, Sensitive, StatusItem, Store, StoreAction, Tag,
+};
 use crate::wire::fetch::{FetchItem, Partial, Section, SectionItem, SectionLabel, SectionText};
 use crate::wire::flag::Flag;
 use crate::wire::mutf7;
@@ -55,9 +61,7 @@ fn body(theirs: &Body<'_>) -> Option<CommandBody> {
             capabilities.as_ref().iter().map(|name| name.to_string().to_ascii_uppercase()).collect(),
         ),
         Body::Search { charset, criteria, uid } => CommandBody::Search {
-            charset: charset
-                .as_ref()
-                .map(|charset| charset.as_ref().to_ascii_uppercase()),
+            charset: charset.as_ref().map(|charset| charset.as_ref().to_ascii_uppercase()),
             key: all(criteria.as_ref()),
             uid: *uid,
         },
@@ -91,10 +95,9 @@ fn on_mailboxes(theirs: &Body<'_>) -> Option<CommandBody> {
         Body::Unsubscribe { mailbox } => CommandBody::Unsubscribe { mailbox: name(mailbox)? },
         Body::List { reference, mailbox_wildcard } => CommandBody::List(query(reference, mailbox_wildcard)?),
         Body::Lsub { reference, mailbox_wildcard } => CommandBody::Lsub(query(reference, mailbox_wildcard)?),
-        Body::Status { mailbox, item_names } => CommandBody::Status {
-            mailbox: name(mailbox)?,
-            items: item_names.iter().map(status).collect(),
-        },
+        Body::Status { mailbox, item_names } => {
+            CommandBody::Status { mailbox: name(mailbox)?, items: item_names.iter().map(status).collect() }
+        }
         Body::Copy { sequence_set, mailbox, uid } => {
             CommandBody::Copy { set: set(sequence_set), mailbox: name(mailbox)?, uid: *uid }
         }
@@ -114,8 +117,11 @@ fn on_mailboxes(theirs: &Body<'_>) -> Option<CommandBody> {
     })
 }
 
+/// Mailbox, flags, date and message of an APPEND.
+pub(super) type Appended = (String, Vec<Flag>, Option<String>, Vec<u8>);
+
 /// What imap-codec reads of an APPEND, to compare with our prefix and the octets behind it.
-pub(super) fn append(theirs: &Body<'_>) -> Option<(String, Vec<Flag>, Option<String>, Vec<u8>)> {
+pub(super) fn append(theirs: &Body<'_>) -> Option<Appended> {
     let Body::Append { mailbox, flags, date, message: LiteralOrLiteral8::Literal(message) } = theirs else {
         return None;
     };
@@ -216,7 +222,12 @@ fn fetch(
 
 fn item(theirs: &MessageDataItemName<'_>) -> FetchItem {
     let whole = |label, text, peek| {
-        FetchItem::Section(SectionItem { label, section: Section { part: Vec::new(), text }, partial: None, peek })
+        FetchItem::Section(SectionItem {
+            label,
+            section: Section { part: Vec::new(), text },
+            partial: None,
+            peek,
+        })
     };
     match theirs {
         MessageDataItemName::Uid => FetchItem::Uid,
