@@ -19,12 +19,14 @@ pub mod contract;
 pub mod delivery;
 pub mod error;
 pub mod flags;
+pub mod grpc;
 pub mod ids;
 pub mod mailboxes;
 pub mod maildrops;
 pub mod memory;
 pub mod messages;
 pub mod search;
+pub mod shards;
 pub mod uid_set;
 pub mod watch;
 
@@ -46,6 +48,7 @@ pub use messages::{
     FlagsOperation, Messages, StoreOutcome, StoreRequest, SyncDelta, SyncRequest,
 };
 pub use search::{HeaderMatch, Search, SearchHits, SearchKey, SearchRequest};
+pub use shards::{ShardMap, Shards};
 pub use uid_set::UidSet;
 pub use watch::{Watch, WatchCommand, WatchEvent};
 
