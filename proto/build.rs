@@ -52,7 +52,7 @@ fn modules(descriptors: &prost_types::FileDescriptorSet) -> String {
         for (version, package) in versions {
             let _ = writeln!(
                 code,
-                "/// Package `{package}`.\n#[allow(missing_docs, unused_qualifications, clippy::all)]\n\
+                "/// Package `{package}`.\n#[allow(missing_docs, unused_qualifications, clippy::all, clippy::too_many_lines, clippy::large_futures)]\n\
                  pub mod {version} {{ include!(concat!(env!(\"OUT_DIR\"), \"/{package}.rs\")); }}"
             );
         }

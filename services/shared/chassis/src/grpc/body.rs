@@ -21,7 +21,6 @@ pub(super) struct Deadline {
 }
 
 impl Deadline {
-    #[expect(clippy::disallowed_methods, reason = "tokio's own clock, for tokio's own timers")]
     pub(super) fn after(limit: Duration) -> Self {
         let now = Instant::now();
         let at = now.checked_add(limit).unwrap_or_else(|| now + Duration::from_secs(86_400 * 365));

@@ -20,6 +20,7 @@ use tracing::{Instrument as _, Span};
 
 mod connect;
 mod discovery;
+mod lend;
 mod pick;
 mod target;
 

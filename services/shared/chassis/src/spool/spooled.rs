@@ -189,7 +189,7 @@ mod tests {
         let body = spool(&budget, &[vec![1; 300], vec![2; 700]]).await.unwrap();
         assert_eq!(budget.used(), (1000, 0));
         assert!(body.in_memory_chunks().is_some());
-        let stream = body.clone().stream();
+        let stream = body.stream();
         drop(body);
         assert_eq!(budget.used(), (1000, 0), "a stream still holds it");
         drop(stream);

@@ -47,7 +47,7 @@ impl Connector {
 
     /// Connects within the limit.
     pub(super) async fn connect(&self, address: SocketAddr) -> anyhow::Result<Standing> {
-        Ok(tokio::time::timeout(self.connect_timeout, self.attempt(address)).await??)
+        tokio::time::timeout(self.connect_timeout, self.attempt(address)).await?
     }
 
     async fn attempt(&self, address: SocketAddr) -> anyhow::Result<Standing> {

@@ -11,6 +11,8 @@ use tokio::sync::Notify;
 use tonic::body::Body;
 use tonic::{Code, Status};
 
+use super::lend::lend;
+
 /// All connections that stand; clones share them.
 #[derive(Clone, Default)]
 pub(super) struct Set {
@@ -131,18 +133,36 @@ pub(super) enum SendError {
 impl Connected {
     pub(super) async fn send(&self, request: Request<Body>) -> Result<Response<Body>, SendError> {
         let mut sender = self.member.sender.clone();
-        match sender.try_send_request(request).await {
-            Ok(response) => Ok(response
-                .map(|body| Body::new(http_body_util::BodyExt::map_err(body, |error| status_of(error))))),
-            Err(mut error) => match error.take_message() {
-                Some(unsent) => Err(SendError::NotSent(Box::new(unsent))),
-                None => {
-                    tracing::debug!(address = %self.member.address, error = %error.error(), "call failed");
-                    Err(SendError::Failed(status_of(error.into_error())))
-                }
-            },
+        let (request, lender) = lend(request);
+        let mut error = match sender.try_send_request(request).await {
+            Ok(response) => {
+                return Ok(response.map(|body| Body::new(http_body_util::BodyExt::map_err(body, status_of))));
+            }
+            Err(error) => error,
+        };
+        if let Some(unsent) = error.take_message() {
+            return Err(SendError::NotSent(Box::new(unsent)));
         }
+        let error = error.into_error();
+        tracing::debug!(address = %self.member.address, %error, "call failed");
+        let refused = refused_unseen(&error);
+        let status = status_of(error);
+        let back = match status.code() {
+            _ if refused => lender.take_back(),
+            Code::Unavailable => lender.take_back_untouched(),
+            _ => None,
+        };
+        Err(back.map_or(SendError::Failed(status), |unsent| SendError::NotSent(Box::new(unsent))))
     }
+}
+
+/// The peer said goodbye before it acted on this call.
+fn refused_unseen(error: &hyper::Error) -> bool {
+    let cause = std::error::Error::source(error).and_then(|cause| cause.downcast_ref::<h2::Error>());
+    cause.is_some_and(|cause| {
+        let gone = cause.is_go_away() && cause.reason() == Some(h2::Reason::NO_ERROR);
+        cause.is_remote() && (gone || cause.reason() == Some(h2::Reason::REFUSED_STREAM))
+    })
 }
 
 impl Drop for Connected {
