@@ -16,6 +16,7 @@ pub mod authentication;
 pub mod budget;
 pub mod contract;
 pub mod error;
+pub mod grpc;
 pub mod lookup;
 pub mod memory;
 pub mod resolution;
