@@ -84,10 +84,7 @@ impl Account {
         services: &Services,
         session: &Session,
     ) -> Result<(Maildrop, MaildropLease, Arc<dyn Mailstore>, Permit), LoginFailure> {
-        let Some(store) = services.shards.get(&session.shard).map(Arc::clone) else {
-            tracing::error!(shard = %session.shard, account = %session.account, "shard is not configured");
-            return Err(LoginFailure::away());
-        };
+        let store = services.shards.shard(&session.shard)?;
         let limit = services.limits.sessions_per_account;
         let Some(permit) = services.sessions.enter(session.account, limit) else {
             let reply = Reply::coded(Code::InUse, "too many sessions of this account");

@@ -1,6 +1,5 @@
 //! Wiring: adapters to ports, listeners to roles, in the order of dependency.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -12,8 +11,8 @@ use staffetta_chassis::net::{Connection, Listener, Peer};
 use staffetta_chassis::process::Context;
 use staffetta_chassis::tasks::Tasks;
 use staffetta_chassis::tls::TlsServer;
-use staffetta_directory_api::{Authentication, ShardName};
-use staffetta_mailstore_api::Mailstore;
+use staffetta_directory_api::Authentication;
+use staffetta_mailstore_api::Shards;
 
 use crate::config::{Config, PlaintextAuth, Role};
 use crate::connection::{self, Origin, Signals, Socket};
@@ -41,12 +40,12 @@ pub struct Ports {
     /// Checks passwords.
     pub authentication: Arc<dyn Authentication>,
     /// The mailstore of each shard.
-    pub shards: BTreeMap<ShardName, Arc<dyn Mailstore>>,
+    pub shards: Arc<dyn Shards>,
 }
 
 impl fmt::Debug for Ports {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Ports").field("shards", &self.shards.keys()).finish_non_exhaustive()
+        f.debug_struct("Ports").field("shards", &self.shards.names()).finish_non_exhaustive()
     }
 }
 

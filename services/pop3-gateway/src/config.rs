@@ -12,6 +12,7 @@ use staffetta_chassis::grpc::client::GrpcClientConfig;
 use staffetta_chassis::net::ListenerConfig;
 use staffetta_chassis::process::ProcessConfig;
 use staffetta_chassis::tls::TlsServerConfig;
+use staffetta_directory_api::ShardName;
 
 /// All settings.
 #[derive(Debug, Clone, Deserialize)]
@@ -31,7 +32,7 @@ pub struct Config {
     /// Who exists.
     pub directory: GrpcClientConfig,
     /// The mailstore of each shard, by shard name.
-    pub shards: BTreeMap<String, GrpcClientConfig>,
+    pub shards: BTreeMap<ShardName, GrpcClientConfig>,
     /// Counts and sizes per session.
     #[serde(default)]
     pub limits: LimitsConfig,

@@ -1,13 +1,13 @@
 //! What every session of a gateway shares.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use staffetta_chassis::clock::Clock;
 use staffetta_chassis::tasks::Tasks;
-use staffetta_directory_api::{AccountId, Authentication, ShardName};
-use staffetta_mailstore_api::Mailstore;
+use staffetta_directory_api::{AccountId, Authentication};
+use staffetta_mailstore_api::Shards;
 
 use crate::config::{LimitsConfig, TimeoutsConfig};
 use crate::metrics::Metrics;
@@ -17,7 +17,7 @@ pub struct Services {
     /// Checks passwords.
     pub authentication: Arc<dyn Authentication>,
     /// The mailstore of each shard.
-    pub shards: BTreeMap<ShardName, Arc<dyn Mailstore>>,
+    pub shards: Arc<dyn Shards>,
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// Counts.
@@ -47,7 +47,7 @@ pub struct Permit {
 
 impl fmt::Debug for Services {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Services").field("shards", &self.shards.keys()).finish_non_exhaustive()
+        f.debug_struct("Services").field("shards", &self.shards.names()).finish_non_exhaustive()
     }
 }
 

@@ -10,7 +10,7 @@ use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf, duplex};
 const CAPACITY: usize = 1024;
 
 /// The server's end.
-pub struct Pipe {
+pub(crate) struct Pipe {
     current: DuplexStream,
     /// Swapped in by the handshake: octets left in the first pipe are never seen again.
     tls: Option<DuplexStream>,
@@ -18,12 +18,12 @@ pub struct Pipe {
 }
 
 /// The client's end.
-pub struct Client {
-    pub current: DuplexStream,
-    pub tls: Option<DuplexStream>,
+pub(crate) struct Client {
+    pub(crate) current: DuplexStream,
+    pub(crate) tls: Option<DuplexStream>,
 }
 
-pub fn pipe(secure: bool, offers_tls: bool) -> (Pipe, Client) {
+pub(crate) fn pipe(secure: bool, offers_tls: bool) -> (Pipe, Client) {
     let (server, client) = duplex(CAPACITY);
     let (server_tls, client_tls) = if offers_tls {
         let (server, client) = duplex(CAPACITY);

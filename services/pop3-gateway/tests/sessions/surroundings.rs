@@ -10,12 +10,10 @@ use staffetta_chassis::drain::Drain;
 use staffetta_chassis::process::Context;
 use staffetta_chassis::tasks::Tasks;
 use staffetta_directory_api::memory::MemoryDirectory;
-use staffetta_directory_api::{
-    AccountId, AccountState, Authentication, LoginRequest, Scope, Scopes, ShardName,
-};
+use staffetta_directory_api::{AccountId, AccountState, Authentication, LoginRequest, Scope, Scopes};
 use staffetta_mailstore_api::{
     Access, AppendRequest, Delivery, ExpungeRequest, Flags, FlagsOperation, IdempotencyKey, MailboxName,
-    Mailboxes, Mailstore, MailstoreError, MemoryMailstore, Messages, StoreRequest, SystemFlag, Uid, UidSet,
+    Mailboxes, MailstoreError, MemoryMailstore, Messages, ShardMap, StoreRequest, SystemFlag, Uid, UidSet,
 };
 use staffetta_pop3_gateway::config::{LimitsConfig, Role, TimeoutsConfig};
 use staffetta_pop3_gateway::connection::{self, Origin, Signals};
@@ -30,7 +28,7 @@ const START: u64 = 1_700_000_000;
 /// The password of every account.
 const PASSWORD: &str = "secret";
 
-pub struct Surroundings {
+pub(crate) struct Surroundings {
     clock: Manual,
     directory: MemoryDirectory,
     store: MemoryMailstore,
@@ -41,17 +39,16 @@ pub struct Surroundings {
 }
 
 impl Surroundings {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let clock = Manual::at_unix(START);
         let shared: Arc<dyn Clock> = Arc::new(clock.clone());
         let directory = MemoryDirectory::new(Arc::clone(&shared));
         let accounts = ["alice@north.test", "bob@north.test"]
             .map(|address| (address.to_owned(), directory.add_account(address, PASSWORD)));
         let store = MemoryMailstore::new(Arc::clone(&shared));
-        let mailstore: Arc<dyn Mailstore> = Arc::new(store.clone());
         let services = Arc::new(Services {
             authentication: Arc::new(directory.clone()),
-            shards: BTreeMap::from([(ShardName::default(), mailstore)]),
+            shards: Arc::new(ShardMap::single(Arc::new(store.clone()))),
             clock: shared,
             limits: LimitsConfig::default(),
             timeouts: TimeoutsConfig::default(),
@@ -64,7 +61,7 @@ impl Surroundings {
     }
 
     /// Starts a session. `how`: `secure` (TLS is on), `stls` (possible), `plain` (not), `loopback` (passwords anyway).
-    pub fn connect(&self, how: &str) -> Client {
+    pub(crate) fn connect(&self, how: &str) -> Client {
         let (secure, offers_tls, trusted) = match how {
             "secure" => (true, false, false),
             "stls" => (false, true, false),
@@ -80,7 +77,7 @@ impl Surroundings {
     }
 
     /// The `!` lines that concern no session.
-    pub async fn act(&self, action: &str, argument: &str, text: &[u8]) {
+    pub(crate) async fn act(&self, action: &str, argument: &str, text: &[u8]) {
         match action {
             "deliver" => self.deliver(argument, text).await,
             "expunge" => self.expunge(argument).await,

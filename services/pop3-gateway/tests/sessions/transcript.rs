@@ -14,12 +14,12 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// How commands are written.
 #[derive(Debug, Clone, Copy)]
-pub enum Writes {
+pub(crate) enum Writes {
     Whole,
     Octets,
 }
 
-pub struct Run {
+pub(crate) struct Run {
     name: String,
     writes: Writes,
     surroundings: Surroundings,
@@ -27,11 +27,11 @@ pub struct Run {
 }
 
 impl Run {
-    pub fn new(name: &str, writes: Writes) -> Self {
+    pub(crate) fn new(name: &str, writes: Writes) -> Self {
         Self { name: name.to_owned(), writes, surroundings: Surroundings::new(), clients: BTreeMap::new() }
     }
 
-    pub async fn run(mut self, script: &str) {
+    pub(crate) async fn run(mut self, script: &str) {
         let mut lines = script.lines().enumerate().peekable();
         while let Some((at, line)) = lines.next() {
             if line.is_empty() || line.starts_with('#') {
