@@ -173,7 +173,9 @@ async fn with_mailbox(
         CommandBody::Fetch(fetch) => fetch::run(gateway, login, view, enabled, out, &fetch).await,
         CommandBody::Store(store) => store::run(login, view, enabled, out, &store).await,
         CommandBody::Copy { set, mailbox, uid } => copy::copy(login, view, &set, &mailbox, uid).await,
-        CommandBody::Move { set, mailbox, uid } => copy::relocate(login, view, enabled, out, &set, &mailbox, uid).await,
+        CommandBody::Move { set, mailbox, uid } => {
+            copy::relocate(login, view, enabled, out, &set, &mailbox, uid).await
+        }
         other => with_login(login, enabled, out, other).await,
     }
 }

@@ -221,8 +221,12 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin + Send> Driver<'a, S> {
                 Err(End::Logout)
             }
             CommandBody::StartTls => self.start_tls(tag).await.map(Some),
-            CommandBody::Login { user, password } => self.login(user, password.expose().clone()).await.map(Some),
-            CommandBody::Authenticate { mechanism, initial } => self.authenticate(&mechanism, initial).await.map(Some),
+            CommandBody::Login { user, password } => {
+                self.login(user, password.expose().clone()).await.map(Some)
+            }
+            CommandBody::Authenticate { mechanism, initial } => {
+                self.authenticate(&mechanism, initial).await.map(Some)
+            }
             CommandBody::Idle => self.idle().await.map(Some),
             body => {
                 let after = After::of(&body);
@@ -257,7 +261,9 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin + Send> Driver<'a, S> {
         if !self.session.transport.can_start_tls {
             return Ok(Completion::bad("TLS is not available here"));
         }
-        Completion::done().saying("Begin TLS negotiation now").write(&mut Writer::new(self.wire.output()), tag);
+        Completion::done()
+            .saying("Begin TLS negotiation now")
+            .write(&mut Writer::new(self.wire.output()), tag);
         self.wire.flush().await?;
         Err(End::StartTls)
     }
@@ -269,7 +275,9 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin + Send> Driver<'a, S> {
         let Some(login) = self.session.state.login_mut() else { return Ok(()) };
         match login.renew(now, retry).await {
             Renewal::Alive | Renewal::Expired => Ok(()),
-            Renewal::Ended => Err(End::Bye(Some(Code::AuthorizationFailed), "The session was ended, please log in again")),
+            Renewal::Ended => {
+                Err(End::Bye(Some(Code::AuthorizationFailed), "The session was ended, please log in again"))
+            }
         }
     }
 

@@ -17,7 +17,9 @@
 //! - Listing never touches bodies; a body streams from mailstore into its literal.
 //! - `OK` to APPEND, COPY, MOVE, STORE and EXPUNGE only after mailstore says it is durable.
 
+pub mod app;
 pub mod command;
+pub mod config;
 pub mod connection;
 pub mod login;
 pub mod metrics;

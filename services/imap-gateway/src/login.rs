@@ -31,7 +31,10 @@ pub struct Login {
 
 impl std::fmt::Debug for Login {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Login").field("address", &self.address).field("access", &self.access).finish_non_exhaustive()
+        f.debug_struct("Login")
+            .field("address", &self.address)
+            .field("access", &self.access)
+            .finish_non_exhaustive()
     }
 }
 

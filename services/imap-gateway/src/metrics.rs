@@ -18,7 +18,10 @@ impl Metrics {
         Self {
             sessions: meter.i64_up_down_counter("imap_sessions").with_description("Open sessions").build(),
             logins: meter.u64_counter("imap_logins").with_description("Logins by result").build(),
-            commands: meter.u64_counter("imap_commands").with_description("Commands by name and status").build(),
+            commands: meter
+                .u64_counter("imap_commands")
+                .with_description("Commands by name and status")
+                .build(),
             command_seconds: meter
                 .f64_histogram("imap_command_seconds")
                 .with_description("Time from a complete command to its completion")

@@ -72,7 +72,9 @@ impl<L> State<L> {
             | (Needs::Login, Self::Authenticated(_) | Self::Selected(..))
             | (Needs::Mailbox, Self::Selected(..)) => Ok(()),
             (Needs::NoLogin, _) => Err(Refusal::AlreadyAuthenticated),
-            (Needs::WritableMailbox, Self::Selected(_, view)) if view.is_read_only() => Err(Refusal::ReadOnly),
+            (Needs::WritableMailbox, Self::Selected(_, view)) if view.is_read_only() => {
+                Err(Refusal::ReadOnly)
+            }
             (Needs::WritableMailbox, Self::Selected(..)) => Ok(()),
             (_, Self::NotAuthenticated) => Err(Refusal::NotAuthenticated),
             (_, Self::Authenticated(_)) => Err(Refusal::NotSelected),
@@ -124,8 +126,12 @@ impl<L> State<L> {
 
 fn needs(command: &CommandBody) -> Needs {
     match command {
-        CommandBody::Capability | CommandBody::Noop | CommandBody::Logout | CommandBody::Id(_) => Needs::Nothing,
-        CommandBody::StartTls | CommandBody::Authenticate { .. } | CommandBody::Login { .. } => Needs::NoLogin,
+        CommandBody::Capability | CommandBody::Noop | CommandBody::Logout | CommandBody::Id(_) => {
+            Needs::Nothing
+        }
+        CommandBody::StartTls | CommandBody::Authenticate { .. } | CommandBody::Login { .. } => {
+            Needs::NoLogin
+        }
         CommandBody::Select(_)
         | CommandBody::Create { .. }
         | CommandBody::Delete { .. }
@@ -148,7 +154,9 @@ fn needs(command: &CommandBody) -> Needs {
         | CommandBody::Fetch(_)
         | CommandBody::Copy { .. }
         | CommandBody::Unselect => Needs::Mailbox,
-        CommandBody::Expunge { .. } | CommandBody::Store(_) | CommandBody::Move { .. } => Needs::WritableMailbox,
+        CommandBody::Expunge { .. } | CommandBody::Store(_) | CommandBody::Move { .. } => {
+            Needs::WritableMailbox
+        }
     }
 }
 

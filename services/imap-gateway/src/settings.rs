@@ -3,6 +3,9 @@
 use std::time::Duration;
 
 use serde::Deserialize;
+use staffetta_chassis::config::ConfigError;
+
+use crate::wire::limits::Limits;
 
 /// Named settings of the section `[sessions]`.
 #[derive(Debug, Clone, Deserialize)]
@@ -52,5 +55,23 @@ impl Default for Settings {
             renew_retry: Duration::from_secs(10),
             goodbye_spread: Duration::from_secs(30),
         }
+    }
+}
+
+impl Settings {
+    /// Checks what types cannot say.
+    ///
+    /// # Errors
+    /// The key and what is wrong with it.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        if self.max_per_account == 0 {
+            return Err(ConfigError::at("sessions.max_per_account", "must be at least 1"));
+        }
+        // What is beyond the limit is still read and dropped, so that the connection lives; the decoder does that up to here.
+        let drained = Limits::default().drain;
+        if self.max_message_bytes > drained {
+            return Err(ConfigError::at("sessions.max_message_bytes", format!("must be at most {drained}")));
+        }
+        Ok(())
     }
 }

@@ -10,7 +10,8 @@ mod numbers;
 use std::ops::RangeInclusive;
 
 use staffetta_mailstore_api::{
-    FlagRun, MailboxId, MailboxName, ModSeq, OpenMode, Opened, SyncDelta, SyncRequest, Uid, UidSet, UidValidity,
+    FlagRun, MailboxId, MailboxName, ModSeq, OpenMode, Opened, SyncDelta, SyncRequest, Uid, UidSet,
+    UidValidity,
 };
 
 pub use self::numbers::Numbers;
@@ -156,7 +157,11 @@ impl View {
     pub fn apply(&mut self, delta: &SyncDelta) -> Updates {
         let before = self.numbers.uids();
         let appeared = delta.appeared.difference(&before);
-        let gone = if delta.full { before.difference(&delta.appeared) } else { before.intersection(&delta.vanished) };
+        let gone = if delta.full {
+            before.difference(&delta.appeared)
+        } else {
+            before.intersection(&delta.vanished)
+        };
         self.vanished = self.vanished.union(&gone);
         self.numbers.extend(&appeared);
         self.recent = self.recent.union(&delta.recent);

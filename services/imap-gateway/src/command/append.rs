@@ -26,7 +26,8 @@ pub fn check(append: &Append, max_message_bytes: u64) -> Result<Accepted, Comple
     if append.literal.size == 0 {
         return Err(Completion::no("An empty message cannot be stored"));
     }
-    let mailbox = MailboxName::try_from(append.mailbox.as_str()).map_err(|_| Completion::no_such_mailbox())?;
+    let mailbox =
+        MailboxName::try_from(append.mailbox.as_str()).map_err(|_| Completion::no_such_mailbox())?;
     let flags = flags::from_wire(&append.flags).map_err(|text| Completion::refused(Code::Cannot, text))?;
     Ok(Accepted { mailbox, flags, received_at: append.date.map(|date| date.to_utc()) })
 }
@@ -36,9 +37,10 @@ pub async fn run(login: &Login, accepted: Accepted, body: Spooled) -> Completion
     let Accepted { mailbox, flags, received_at } = accepted;
     let request = AppendRequest { key: draw_key(), mailbox, flags, received_at, body };
     match login.shard.store.append(&login.access, request).await {
-        Ok(appended) => {
-            Completion::done_with(Code::AppendUid { uid_validity: appended.uid_validity.0, uid: appended.uid.get() })
-        }
+        Ok(appended) => Completion::done_with(Code::AppendUid {
+            uid_validity: appended.uid_validity.0,
+            uid: appended.uid.get(),
+        }),
         Err(error) => Completion::for_target(&error),
     }
 }

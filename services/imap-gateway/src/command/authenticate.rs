@@ -33,7 +33,8 @@ pub fn permitted(transport: Transport) -> Result<(), Completion> {
     if transport.passwords {
         return Ok(());
     }
-    let text = if transport.can_start_tls { "Use STARTTLS first" } else { "Passwords are taken over TLS only" };
+    let text =
+        if transport.can_start_tls { "Use STARTTLS first" } else { "Passwords are taken over TLS only" };
     Err(Completion::refused(Code::PrivacyRequired, text))
 }
 
@@ -56,7 +57,10 @@ pub async fn login(
     let Some(shard) = gateway.shards.get(&session.shard) else {
         tracing::error!(shard = %session.shard, account = %session.account, "account lives on a shard that is not configured here");
         gateway.metrics.login("unknown_shard");
-        return Err(Failed::ours(Completion::refused(Code::Unavailable, "Temporarily unavailable, try again later")));
+        return Err(Failed::ours(Completion::refused(
+            Code::Unavailable,
+            "Temporarily unavailable, try again later",
+        )));
     };
     gateway.metrics.login("ok");
     Ok(Login::new(&session, shard.clone(), permit, Arc::clone(&gateway.directory)))

@@ -57,7 +57,9 @@ mod tests {
     fn passwords_are_offered_only_where_they_are_taken() {
         let client = ([127, 0, 0, 1], 1).into();
         let plain = list(false, Transport { client, tls: false, can_start_tls: true, passwords: false });
-        assert!(plain.contains(&"STARTTLS") && plain.contains(&"LOGINDISABLED") && !plain.contains(&"AUTH=PLAIN"));
+        assert!(
+            plain.contains(&"STARTTLS") && plain.contains(&"LOGINDISABLED") && !plain.contains(&"AUTH=PLAIN")
+        );
         let tls = list(false, Transport { client, tls: true, can_start_tls: true, passwords: true });
         assert!(!tls.contains(&"STARTTLS") && !tls.contains(&"LOGINDISABLED") && tls.contains(&"AUTH=PLAIN"));
     }

@@ -45,14 +45,21 @@ impl Completion {
 
     /// `OK [COPYUID ...]` (RFC 4315)
     pub fn copied(uid_validity: u32, source: &UidSet, destination: &UidSet) -> Self {
-        let detail =
-            Detail::CopyUid { uid_validity, source: wire_ranges(source), destination: wire_ranges(destination) };
+        let detail = Detail::CopyUid {
+            uid_validity,
+            source: wire_ranges(source),
+            destination: wire_ranges(destination),
+        };
         Self { detail, ..Self::done() }
     }
 
     /// `OK [MODIFIED ...]` (RFC 7162 3.1.3)
     pub fn conditional(modified: Vec<RangeInclusive<u32>>) -> Self {
-        Self { condition: Condition::Ok, detail: Detail::Modified(modified), text: "Conditional STORE failed".into() }
+        Self {
+            condition: Condition::Ok,
+            detail: Detail::Modified(modified),
+            text: "Conditional STORE failed".into(),
+        }
     }
 
     /// `NO`
@@ -87,7 +94,9 @@ impl Completion {
             MailstoreError::MessageVanished => {
                 Self::refused(Code::ExpungeIssued, "Some of the messages no longer exist")
             }
-            MailstoreError::MaildropInUse => Self::refused(Code::InUse, "Mailbox is in use by a POP3 session"),
+            MailstoreError::MaildropInUse => {
+                Self::refused(Code::InUse, "Mailbox is in use by a POP3 session")
+            }
             MailstoreError::AccessDenied { .. }
             | MailstoreError::StaleEpoch
             | MailstoreError::LeaseLost
@@ -96,7 +105,9 @@ impl Completion {
                 tracing::warn!(%error, "mailstore is not available to this session");
                 Self::refused(Code::Unavailable, "Temporarily unavailable, try again later")
             }
-            MailstoreError::Refused { .. } | MailstoreError::Invalid { .. } | MailstoreError::Internal { .. } => {
+            MailstoreError::Refused { .. }
+            | MailstoreError::Invalid { .. }
+            | MailstoreError::Internal { .. } => {
                 tracing::error!(%error, "unexpected answer of mailstore");
                 Self::refused(Code::ServerBug, "Internal error")
             }

@@ -10,8 +10,8 @@ use std::io;
 
 use futures_util::{StreamExt, TryStreamExt};
 use staffetta_mailstore_api::{
-    FetchRequest, FetchedMessage, Flags, FlagsOperation, MailstoreError, ModSeq, StoreRequest, SyncRequest, SystemFlag,
-    UidSet,
+    FetchRequest, FetchedMessage, Flags, FlagsOperation, MailstoreError, ModSeq, StoreRequest, SyncRequest,
+    SystemFlag, UidSet,
 };
 
 use self::plan::Plan;
@@ -194,7 +194,8 @@ async fn tell_vanished(
     let delta = login.shard.store.sync(&login.access, &request).await?;
     let largest = view.uids().last().map_or(0, staffetta_mailstore_api::Uid::get);
     let asked = crate::view::uid_ranges(&fetch.set.ranges(largest));
-    let gone = if delta.full { asked.difference(&delta.appeared) } else { asked.intersection(&delta.vanished) };
+    let gone =
+        if delta.full { asked.difference(&delta.appeared) } else { asked.intersection(&delta.vanished) };
     Writer::new(out.buffer()).vanished(true, &wire_ranges(&gone.difference(&view.uids())));
     Ok(())
 }

@@ -25,14 +25,19 @@ pub async fn run(
     by_uid: bool,
 ) -> io::Result<Completion> {
     let Some(charset) = Charset::named(charset) else {
-        return Ok(Completion::refused(Code::BadCharset(&["UTF-8", "US-ASCII"]), "This charset is not known"));
+        return Ok(Completion::refused(
+            Code::BadCharset(&["UTF-8", "US-ASCII"]),
+            "This charset is not known",
+        ));
     };
     let mentions_modseq = key.mentions_mod_seq();
     enabled.condstore |= mentions_modseq;
     let key = match translate(key, view, charset) {
         Ok(key) => key,
         Err(Untranslatable::NoSuchMessage) => return Ok(Completion::bad("No such message")),
-        Err(Untranslatable::BadText) => return Ok(Completion::bad("The text is not in the charset it claims")),
+        Err(Untranslatable::BadText) => {
+            return Ok(Completion::bad("The text is not in the charset it claims"));
+        }
     };
     let request = SearchRequest { mailbox: view.mailbox(), among: view.uids(), key };
     let hits = match login.shard.store.search(&login.access, &request).await {

@@ -3,8 +3,8 @@
 use std::io;
 
 use staffetta_mailstore_api::{
-    Keyword, MailstoreError, ModSeq, OpenMode, OpenRequest, Opened, ResyncRequest, SyncDelta, SystemFlag, Uid, UidSet,
-    UidValidity,
+    Keyword, MailstoreError, ModSeq, OpenMode, OpenRequest, Opened, ResyncRequest, SyncDelta, SystemFlag,
+    Uid, UidSet, UidValidity,
 };
 
 use super::completion::wire_ranges;

@@ -44,7 +44,8 @@ async fn counted(
 ) -> Result<Vec<(StatusItem, u64)>, MailstoreError> {
     let store = &login.shard.store;
     let status = store.status(&login.access, name).await?;
-    let wants_deleted = items.iter().any(|item| matches!(item, StatusItem::Deleted | StatusItem::DeletedStorage));
+    let wants_deleted =
+        items.iter().any(|item| matches!(item, StatusItem::Deleted | StatusItem::DeletedStorage));
     let (deleted, deleted_storage) = if wants_deleted { deleted(login, &status).await? } else { (0, 0) };
     let value = |item: &StatusItem| match item {
         StatusItem::Messages => u64::from(status.messages),
@@ -65,8 +66,12 @@ async fn deleted(login: &Login, status: &MailboxStatus) -> Result<(u64, u64), Ma
     let key = SearchKey::Flag(SystemFlag::Deleted);
     let search = SearchRequest { mailbox: status.mailbox, among: UidSet::all(), key };
     let uids = store.search(&login.access, &search).await?.uids;
-    let fetch =
-        FetchRequest { mailbox: status.mailbox, uids: uids.clone(), items: FetchItems::default(), changed_since: None };
+    let fetch = FetchRequest {
+        mailbox: status.mailbox,
+        uids: uids.clone(),
+        items: FetchItems::default(),
+        changed_since: None,
+    };
     let messages = store.fetch(&login.access, &fetch).await?;
     let octets = messages.try_fold(0, |sum, message| async move { Ok(sum + message.size) }).await?;
     Ok((uids.len(), octets))

@@ -53,7 +53,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Driver<'_, S> {
                 Step::Done(Credentials { authentication_id, password, .. }) => {
                     return self.log_in(authentication_id, password).await;
                 }
-                Step::Failed(Failure::Cancelled) => return Ok(Completion::bad("Authentication was cancelled")),
+                Step::Failed(Failure::Cancelled) => {
+                    return Ok(Completion::bad("Authentication was cancelled"));
+                }
                 Step::Failed(failure @ Failure::Authorization) => {
                     return Ok(Completion::refused(Code::AuthorizationFailed, failure.to_string()));
                 }

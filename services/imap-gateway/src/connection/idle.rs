@@ -42,10 +42,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Driver<'_, S> {
                 Event::Read => {}
                 Event::Changed => self.tell().await?,
                 Event::StillHere if self.is_due() => self.tell().await?,
-                Event::StillHere => Writer::new(self.wire.output()).untagged(Condition::Ok, None, "Still here"),
+                Event::StillHere => {
+                    Writer::new(self.wire.output()).untagged(Condition::Ok, None, "Still here")
+                }
                 Event::Renew => self.renew().await?,
                 Event::Goodbye => {
-                    return Err(End::Bye(Some(Code::Unavailable), "Server is shutting down, please come back"));
+                    return Err(End::Bye(
+                        Some(Code::Unavailable),
+                        "Server is shutting down, please come back",
+                    ));
                 }
             }
         }

@@ -25,8 +25,14 @@ fn view(numbers: &[u32]) -> View {
         recent: 0,
         bytes: 0,
     };
-    let opened =
-        Opened { status, uids: uids(numbers), recent: UidSet::new(), first_unseen: None, keywords: vec![], resync: None };
+    let opened = Opened {
+        status,
+        uids: uids(numbers),
+        recent: UidSet::new(),
+        first_unseen: None,
+        keywords: vec![],
+        resync: None,
+    };
     View::new(MailboxName::inbox(), OpenMode::ReadWrite, &opened)
 }
 
@@ -89,13 +95,14 @@ fn flags_of_new_messages_come_with_fetch_not_unasked() {
 
 #[test]
 fn sequence_numbers_beyond_the_mailbox_are_an_error_and_uids_are_not() {
+    let empty = view(&[]);
     let view = view(&[3, 9]);
     assert_eq!(view.resolve(&sequence(1, 3), false), Err(NoSuchMessage));
     assert_eq!(view.resolve(&sequence(4, 0), true), Ok(uids(&[9])));
     assert_eq!(view.resolve(&sequence(100, 0), true), Ok(uids(&[9])));
     assert_eq!(view.resolve(&sequence(100, 200), true), Ok(UidSet::new()));
-    assert_eq!(super::tests::view(&[]).resolve(&sequence(1, 0), false), Err(NoSuchMessage));
-    assert!(super::tests::view(&[]).resolve(&sequence(1, 0), true).unwrap().is_empty());
+    assert_eq!(empty.resolve(&sequence(1, 0), false), Err(NoSuchMessage));
+    assert!(empty.resolve(&sequence(1, 0), true).unwrap().is_empty());
 }
 
 /// A client that does exactly what the responses say.

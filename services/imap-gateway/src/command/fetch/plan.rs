@@ -88,6 +88,8 @@ impl<'a> Plan<'a> {
 pub(super) fn skeleton(message: &FetchedMessage) -> Option<Skeleton> {
     let encoded = message.skeleton.as_deref()?;
     Skeleton::decode(encoded)
-        .inspect_err(|error| tracing::error!(%error, uid = message.uid.get(), "stored skeleton cannot be read"))
+        .inspect_err(
+            |error| tracing::error!(%error, uid = message.uid.get(), "stored skeleton cannot be read"),
+        )
         .ok()
 }

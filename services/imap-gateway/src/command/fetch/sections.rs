@@ -44,7 +44,8 @@ pub(super) async fn answer(
     told: &mut UidSet,
 ) -> io::Result<Result<(), MailstoreError>> {
     let sources: Vec<Vec<Source>> = window.iter().map(|message| locate(plan, message)).collect();
-    let ranges: Vec<BodyRange> = window.iter().zip(&sources).flat_map(|(message, sources)| wanted(message, sources)).collect();
+    let ranges: Vec<BodyRange> =
+        window.iter().zip(&sources).flat_map(|(message, sources)| wanted(message, sources)).collect();
     let mut chunks: BoxStream<'static, _> = futures_util::stream::empty().boxed();
     if !ranges.is_empty() {
         chunks = match login.shard.store.read(&login.access, view.mailbox(), &ranges).await {
@@ -133,7 +134,11 @@ impl Source {
 fn wanted(message: &FetchedMessage, sources: &[Source]) -> Vec<BodyRange> {
     let ranges = sources.iter().filter_map(Source::range);
     ranges
-        .map(|range| BodyRange { uid: message.uid, offset: range.start, length: Some(range.end - range.start) })
+        .map(|range| BodyRange {
+            uid: message.uid,
+            offset: range.start,
+            length: Some(range.end - range.start),
+        })
         .collect()
 }
 

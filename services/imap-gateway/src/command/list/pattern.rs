@@ -30,7 +30,9 @@ impl Pattern {
             match wanted {
                 '*' | '%' => {
                     for at in 0..=name.len() {
-                        let through = at > 0 && next[at - 1] && (wanted == '*' || name[at - 1] != MailboxName::DELIMITER);
+                        let through = at > 0
+                            && next[at - 1]
+                            && (wanted == '*' || name[at - 1] != MailboxName::DELIMITER);
                         next[at] = reached[at] || through;
                     }
                 }

@@ -90,9 +90,8 @@ fn has(flag: &Flag, view: &View) -> SearchKey {
         Flag::Deleted => SearchKey::Flag(SystemFlag::Deleted),
         Flag::Draft => SearchKey::Flag(SystemFlag::Draft),
         Flag::Recent => SearchKey::Uids(view.recent().clone()),
-        Flag::Keyword(name) => {
-            Keyword::try_from(name.clone()).map_or_else(|_| SearchKey::Uids(UidSet::new()), SearchKey::Keyword)
-        }
+        Flag::Keyword(name) => Keyword::try_from(name.clone())
+            .map_or_else(|_| SearchKey::Uids(UidSet::new()), SearchKey::Keyword),
         Flag::Extension(_) => SearchKey::Uids(UidSet::new()),
     }
 }
