@@ -9,6 +9,7 @@ use std::{env, fs};
 
 use prost::Message;
 
+#[expect(clippy::disallowed_methods, reason = "cargo speaks to build scripts through the environment")]
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed=staffetta");
     let out = PathBuf::from(env::var("OUT_DIR")?);
