@@ -9,6 +9,9 @@ mod administration;
 mod authentication;
 mod budgets;
 mod resolution;
+mod round_trip;
+
+pub use round_trip::over_grpc;
 
 use std::future::Future;
 use std::sync::Arc;

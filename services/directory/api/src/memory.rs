@@ -298,22 +298,64 @@ mod tests {
     use super::*;
     use crate::contract::{self, Harness};
 
+    async fn harness() -> Harness {
+        let clock = Manual::at_unix(1_800_000_000);
+        let settings = MemorySettings {
+            pair_failures: contract::PAIR_FAILURES,
+            address_failures: contract::ADDRESS_FAILURES,
+            lock: contract::LOCK,
+            budget: contract::BUDGET,
+            ..MemorySettings::default()
+        };
+        let directory = MemoryDirectory::with_settings(Arc::new(clock.clone()), settings);
+        let verifier = directory.verifier();
+        Harness { clock, directory: Arc::new(directory), verifier, keep: Box::new(()) }
+    }
+
     #[tokio::test]
     async fn fake_keeps_the_contract() {
-        contract::suite(|| async {
-            let clock = Manual::at_unix(1_800_000_000);
-            let settings = MemorySettings {
-                pair_failures: contract::PAIR_FAILURES,
-                address_failures: contract::ADDRESS_FAILURES,
-                lock: contract::LOCK,
-                budget: contract::BUDGET,
-                ..MemorySettings::default()
-            };
-            let directory = MemoryDirectory::with_settings(Arc::new(clock.clone()), settings);
-            let verifier = directory.verifier();
-            Harness { clock, directory: Arc::new(directory), verifier, keep: Box::new(()) }
-        })
-        .await;
+        contract::suite(harness).await;
+    }
+
+    #[tokio::test]
+    async fn fake_keeps_the_contract_through_grpc() {
+        contract::suite(|| async { contract::over_grpc(harness().await).await }).await;
+    }
+
+    #[tokio::test]
+    async fn each_rpc_is_for_the_workloads_that_need_it() {
+        use crate::{BudgetCharge, DirectoryError, LoginRequest, Page, Scope, SessionHandle};
+
+        let harness = contract::over_grpc(harness().await).await;
+        let as_workload = |name: &str| harness.directory.for_workload(name);
+        let denied = |error: DirectoryError| matches!(error, DirectoryError::PermissionDenied { .. });
+        let charge =
+            BudgetCharge { transaction: Uuid::nil(), account: AccountId(1), sender: None, recipients: 1 };
+        let login = LoginRequest {
+            login: "alice@north.test".to_owned(),
+            password: "pw".into(),
+            scopes: Scope::Imap.into(),
+            client: IpAddr::from([127, 0, 0, 1]),
+        };
+        for name in ["ctl", "operator", "outbound", "mailstore", "stranger"] {
+            let directory = as_workload(name);
+            assert!(denied(directory.login(login.clone()).await.unwrap_err()), "{name}");
+            assert!(denied(directory.renew(&SessionHandle(String::new())).await.unwrap_err()), "{name}");
+            assert!(denied(directory.charge(&charge).await.unwrap_err()), "{name}");
+        }
+        for name in ["imap-gateway", "pop3-gateway", "ctl", "stranger"] {
+            assert!(denied(as_workload(name).resolve_recipients(&[]).await.unwrap_err()), "{name}");
+        }
+        for name in ["smtp-ingress", "imap-gateway", "pop3-gateway", "outbound", "stranger"] {
+            assert!(denied(as_workload(name).list_domains(&Page::default()).await.unwrap_err()), "{name}");
+        }
+        for name in ["smtp-ingress", "outbound"] {
+            as_workload(name).resolve_recipients(&[]).await.unwrap();
+        }
+        as_workload("operator").list_domains(&Page::default()).await.unwrap();
+        as_workload("smtp-ingress").charge(&charge).await.unwrap();
+        let error = as_workload("pop3-gateway").login(login).await.unwrap_err();
+        assert_eq!(error, DirectoryError::AuthenticationFailed);
     }
 
     #[tokio::test]

@@ -1,0 +1,10 @@
+-- address/list_aliases
+SELECT l.name, array_agg(p.name ORDER BY p.name) AS targets, max(l.created_at) AS created_at
+FROM address l
+JOIN address p ON p.account_id = l.account_id AND p.kind = 1
+WHERE l.kind = 2
+  AND ($1 /* domain */::text IS NULL OR l.domain = $1)
+  AND l.name > $2 /* after */
+GROUP BY l.name
+ORDER BY l.name
+LIMIT $3 /* limit */

@@ -1,0 +1,2 @@
+-- domain/delete
+DELETE FROM domain WHERE name = $1 /* name */
