@@ -16,4 +16,3 @@ pub mod pool;
 pub mod session;
 pub mod stream;
 pub mod timeouts;
-pub mod tls;

@@ -12,6 +12,7 @@
 
 pub mod contract;
 pub mod error;
+pub mod grpc;
 pub mod memory;
 pub mod queue;
 pub mod schedule;
@@ -23,7 +24,7 @@ pub use queue::{
     RecipientStatus, RemoteReply,
 };
 pub use schedule::{
-    Claim, ClaimRequest, ClaimedDelivery, Destination, Lease, Notice, RecipientId, RecipientResult, Route, Schedule, Settlement,
-    Verdict,
+    Claim, ClaimRequest, ClaimedDelivery, Destination, Lease, Notice, RecipientId, RecipientResult, Route,
+    Schedule, Settlement, Verdict,
 };
 pub use staffetta_mailstore_api::TransactionId;

@@ -117,3 +117,40 @@ impl Schedule for MemoryQueue {
 fn delta(duration: Duration) -> TimeDelta {
     TimeDelta::from_std(duration).unwrap_or(TimeDelta::days(36_500))
 }
+
+#[cfg(test)]
+mod tests {
+    use staffetta_chassis::clock::Manual;
+
+    use super::*;
+    use crate::contract::{Subject, suite};
+
+    struct Fake {
+        queue: MemoryQueue,
+        clock: Manual,
+    }
+
+    #[async_trait]
+    impl Subject for Fake {
+        fn queue(&self) -> &dyn Queue {
+            &self.queue
+        }
+
+        fn schedule(&self) -> &dyn Schedule {
+            &self.queue
+        }
+
+        async fn elapse(&self, duration: Duration) {
+            self.clock.advance(duration);
+        }
+    }
+
+    #[tokio::test]
+    async fn contract_holds() {
+        suite(async || {
+            let clock = Manual::at_unix(1_795_000_000);
+            Fake { queue: MemoryQueue::new(Arc::new(clock.clone())), clock }
+        })
+        .await;
+    }
+}

@@ -66,7 +66,8 @@ fn mixed(delivery: &ClaimedDelivery) -> Vec<RecipientResult> {
         (Verdict::Failed, reply(550, "5.1.1", "no such user")),
         (Verdict::Deferred, reply(451, "4.3.0", "later")),
     ];
-    let result = |((id, _), (verdict, reply)): (&(_, _), _)| RecipientResult { recipient: *id, verdict, reply };
+    let result =
+        |((id, _), (verdict, reply)): (&(_, _), _)| RecipientResult { recipient: *id, verdict, reply };
     delivery.recipients.iter().zip(said).map(result).collect()
 }
 
@@ -84,8 +85,7 @@ pub(super) async fn notices_are_queued_from_the_null_sender(subject: &dyn Subjec
     enqueue(subject, &message("a@north.test", &["b@south.test"])).await;
     let claimed = claim(subject, 10).await;
     let bounce = bounce();
-    let failed =
-        Settlement { notices: vec![bounce.clone()], ..settlement(&claimed[0], Verdict::Failed) };
+    let failed = Settlement { notices: vec![bounce.clone()], ..settlement(&claimed[0], Verdict::Failed) };
     subject.schedule().settle(failed).await.expect("settle");
     let queued = claim(subject, 10).await;
     assert_eq!(queued.len(), 1);

@@ -56,7 +56,8 @@ impl State {
         self.deliveries
             .values()
             .map(|delivery| {
-                let due = delivery.next_attempt_at.max(delivery.leased_until.unwrap_or(delivery.next_attempt_at));
+                let due =
+                    delivery.next_attempt_at.max(delivery.leased_until.unwrap_or(delivery.next_attempt_at));
                 due.max(self.suspended.get(&delivery.domain).copied().unwrap_or(due)).max(now)
             })
             .min()

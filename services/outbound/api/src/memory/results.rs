@@ -21,7 +21,9 @@ impl State {
     ) -> Result<(), QueueError> {
         let lease = settlement.lease;
         let (transaction, domain) = match self.deliveries.get(&lease.delivery) {
-            Some(d) if d.token == lease.token && d.leased_until.is_some() => (d.transaction, d.domain.clone()),
+            Some(d) if d.token == lease.token && d.leased_until.is_some() => {
+                (d.transaction, d.domain.clone())
+            }
             _ => return Err(QueueError::LeaseLost),
         };
         self.record(transaction, &settlement)?;

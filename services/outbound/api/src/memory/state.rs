@@ -75,7 +75,12 @@ impl Message {
 
 impl State {
     /// Queues the message unless its transaction is known; `false` if it is.
-    pub(super) fn insert(&mut self, request: EnqueueRequest, now: DateTime<Utc>, lifetime: TimeDelta) -> bool {
+    pub(super) fn insert(
+        &mut self,
+        request: EnqueueRequest,
+        now: DateTime<Utc>,
+        lifetime: TimeDelta,
+    ) -> bool {
         if self.messages.contains_key(&request.transaction) {
             return false;
         }
@@ -94,12 +99,8 @@ impl State {
             };
             self.deliveries.insert(Uuid::new_v4(), delivery);
         }
-        let recipient = |address| Recipient {
-            address,
-            status: RecipientStatus::Waiting,
-            last_reply: None,
-            attempts: 0,
-        };
+        let recipient =
+            |address| Recipient { address, status: RecipientStatus::Waiting, last_reply: None, attempts: 0 };
         let message = Message {
             sender: request.sender,
             eight_bit: request.eight_bit,
@@ -176,7 +177,9 @@ impl State {
             let Some(delivery) = self.deliveries.remove(&id) else { continue };
             let Some(message) = self.messages.get_mut(&transaction) else { continue };
             for recipient in &mut message.recipients {
-                if recipient.address.domain() == &delivery.domain && recipient.status == RecipientStatus::Waiting {
+                if recipient.address.domain() == &delivery.domain
+                    && recipient.status == RecipientStatus::Waiting
+                {
                     recipient.status = RecipientStatus::Cancelled;
                     cancelled += 1;
                 }
@@ -186,7 +189,8 @@ impl State {
     }
 
     pub(super) fn stats(&self, now: DateTime<Utc>) -> QueueStats {
-        let waiting: Vec<&Message> = self.messages.values().filter(|message| !message.is_finished()).collect();
+        let waiting: Vec<&Message> =
+            self.messages.values().filter(|message| !message.is_finished()).collect();
         let oldest = waiting.iter().map(|message| message.received_at).min();
         let count = |matches: &dyn Fn(&Delivery) -> bool| {
             self.deliveries.values().filter(|delivery| matches(delivery)).count() as u64

@@ -119,7 +119,9 @@ impl Handshake {
                 self.expected = Expected::Tls;
                 HandshakeStep::StartTls
             }
-            Expected::StartTls if self.hello.tls == TlsUse::Required => refused(reply, "server refuses STARTTLS"),
+            Expected::StartTls if self.hello.tls == TlsUse::Required => {
+                refused(reply, "server refuses STARTTLS")
+            }
             Expected::StartTls => self.authenticate(),
             Expected::AuthPlain | Expected::LoginEnd if reply.is_positive() => self.ready(),
             Expected::LoginUsername if reply.code() == 334 => {
@@ -213,5 +215,10 @@ fn refused(reply: &Reply, what: &str) -> HandshakeStep {
 }
 
 fn own(enhanced: EnhancedCode, text: &str) -> HandshakeStep {
-    HandshakeStep::Failed(HandshakeFailure { reply: None, enhanced, text: text.to_owned(), without_tls: false })
+    HandshakeStep::Failed(HandshakeFailure {
+        reply: None,
+        enhanced,
+        text: text.to_owned(),
+        without_tls: false,
+    })
 }

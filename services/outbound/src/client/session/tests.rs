@@ -36,7 +36,9 @@ fn shake(hello: Hello, transcript: &str) {
             }
             "ready" => assert!(matches!(step, HandshakeStep::Ready(_)), "{step:?}"),
             "failed" => match &step {
-                HandshakeStep::Failed(failure) => assert_eq!(failure.enhanced.to_string(), text, "{failure:?}"),
+                HandshakeStep::Failed(failure) => {
+                    assert_eq!(failure.enhanced.to_string(), text, "{failure:?}")
+                }
                 other => panic!("expected {line}, got {other:?}"),
             },
             _ => panic!("unknown line {line}"),
@@ -91,7 +93,10 @@ fn required_tls_is_never_done_without() {
     shake(hello(TlsUse::Required, false), "S: 220 mx\nS: 250 mx\nfailed 4.7.4");
     shake(hello(TlsUse::Required, false), "S: 220 mx\nS: 502 what\nS: 250 mx\nfailed 4.7.4");
     shake(hello(TlsUse::Required, false), "S: 220 mx\nS: 250-mx|250 STARTTLS\nS: 454 no\nfailed 4.4.2");
-    shake(hello(TlsUse::Required, false), "S: 220 mx\nS: 250-mx|250 STARTTLS\nS: 220 go\ntls bad\nfailed 4.7.5");
+    shake(
+        hello(TlsUse::Required, false),
+        "S: 220 mx\nS: 250-mx|250 STARTTLS\nS: 220 go\ntls bad\nfailed 4.7.5",
+    );
 }
 
 #[test]
@@ -182,7 +187,8 @@ fn verdicts(outcome: &Outcome) -> Vec<(i32, Verdict, Option<u16>)> {
 #[test]
 fn rfc2920_commands_go_out_in_one_group() {
     let (mut machine, step) = begin(&envelope(&["b@s.test", "c@s.test"]), "PIPELINING,SIZE 1000");
-    let group = "MAIL FROM:<alice@north.test> SIZE=100\r\nRCPT TO:<b@s.test>\r\nRCPT TO:<c@s.test>\r\nDATA\r\n";
+    let group =
+        "MAIL FROM:<alice@north.test> SIZE=100\r\nRCPT TO:<b@s.test>\r\nRCPT TO:<c@s.test>\r\nDATA\r\n";
     assert_eq!(sent(&step), group);
     assert_eq!(sent(&machine.on_reply(&reply("250 ok"))), "");
     assert_eq!(sent(&machine.on_reply(&reply("250 ok"))), "");

@@ -99,7 +99,8 @@ impl Transaction {
         policy: EightBitPolicy,
         reset: bool,
     ) -> (Self, TransactionStep) {
-        let standing = |(id, _): &(RecipientId, Address)| Standing { id: *id, accepted: false, decided: None };
+        let standing =
+            |(id, _): &(RecipientId, Address)| Standing { id: *id, accepted: false, decided: None };
         let mut machine = Self {
             host: host.to_owned(),
             recipients: envelope.recipients.iter().map(standing).collect(),
@@ -292,7 +293,8 @@ impl Transaction {
         if let Some(Some(limit)) = offered.size
             && envelope.size > limit
         {
-            let text = format!("message of {} octets is larger than the {limit} the server takes", envelope.size);
+            let text =
+                format!("message of {} octets is larger than the {limit} the server takes", envelope.size);
             return Some(own_reply(Some(&self.host), EnhancedCode(5, 3, 4), &text));
         }
         if envelope.eight_bit && !offered.eight_bit_mime && policy == EightBitPolicy::Bounce {

@@ -1,0 +1,1 @@
+//! Routing against a name server in process.

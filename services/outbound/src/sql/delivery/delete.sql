@@ -1,0 +1,2 @@
+-- delete_delivery
+DELETE FROM delivery WHERE id = $1

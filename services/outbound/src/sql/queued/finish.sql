@@ -1,0 +1,2 @@
+-- finish_message
+UPDATE queued SET finished_at = now(), body = NULL WHERE transaction = $1

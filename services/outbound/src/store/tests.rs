@@ -1,0 +1,1 @@
+//! The contract on a real PostgreSQL, and what only this implementation promises.
