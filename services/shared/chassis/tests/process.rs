@@ -2,7 +2,12 @@
 //!
 //! The test binary starts itself again as the process under test, whose `main` is `staffetta_chassis::run`.
 
-#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test without the test harness")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    reason = "test code without the harness"
+)]
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;

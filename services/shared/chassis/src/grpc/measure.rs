@@ -37,17 +37,21 @@ impl CallMetrics {
 
     /// A call of `path` (`/package.Service/Method`) begins.
     pub(super) fn begin(&self, path: &str, span: Span) -> Call {
-        let (service, method) = split(path);
-        let labels =
-            [KeyValue::new("service", service.to_owned()), KeyValue::new("method", method.to_owned())];
-        self.in_flight.add(1, &labels);
+        self.in_flight.add(1, &[]);
+        let labels = labels(split(path));
         Call { metrics: self.clone(), labels, span, started: self.clock.instant(), ended: false }
     }
 }
 
-/// Service and method of a path. A path that no client of ours makes is not a label: it could be anything.
+const UNKNOWN: (&str, &str) = ("unknown", "unknown");
+
+/// Service and method of a path.
 pub(super) fn split(path: &str) -> (&str, &str) {
-    path.strip_prefix('/').and_then(|path| path.rsplit_once('/')).unwrap_or(("unknown", "unknown"))
+    path.strip_prefix('/').and_then(|path| path.rsplit_once('/')).unwrap_or(UNKNOWN)
+}
+
+fn labels((service, method): (&str, &str)) -> [KeyValue; 2] {
+    [KeyValue::new("service", service.to_owned()), KeyValue::new("method", method.to_owned())]
 }
 
 /// One call under way. Dropped without [`Call::end`], it counts as cancelled.
@@ -61,14 +65,22 @@ pub(super) struct Call {
 }
 
 impl Call {
+    /// The path is a stranger's: not a label, it could be anything.
+    pub(super) fn of_a_stranger(&mut self) {
+        self.labels = labels(UNKNOWN);
+    }
+
     /// The answer is complete; only the first end counts.
     pub(super) fn end(&mut self, code: Code) {
         if std::mem::replace(&mut self.ended, true) {
             return;
         }
+        if code == Code::Unimplemented {
+            self.of_a_stranger();
+        }
         let took = self.metrics.clock.instant().saturating_duration_since(self.started);
         self.metrics.duration.record(took.as_secs_f64(), &self.labels);
-        self.metrics.in_flight.add(-1, &self.labels);
+        self.metrics.in_flight.add(-1, &[]);
         let [service, method] = self.labels.clone();
         self.metrics.calls.add(1, &[service, method, KeyValue::new("code", format!("{code:?}"))]);
         self.span.record("rpc.grpc.status_code", code as i32);

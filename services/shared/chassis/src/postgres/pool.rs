@@ -107,7 +107,8 @@ impl Pool {
         }
         // A migration may take longer than any request.
         connection.execute("SET statement_timeout = 0").await.map_err(PostgresError::Create)?;
-        migrator.run(&mut *connection).await?;
+        // Not `run`: its future is not known to be Send from every caller.
+        migrator.run_direct(None, &mut *connection, false).await?;
         // That setting must not come back to the pool.
         let _ = connection.close().await;
         Ok(())

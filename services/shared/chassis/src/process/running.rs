@@ -1,12 +1,16 @@
 //! A service with its health port, from start to hard stop; also for several services in one process.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use anyhow::Context as _;
 
 use super::{Context, DrainConfig, Service};
 use crate::config::Settings;
 use crate::health::HealthServer;
+
+/// What a service may take for its hard stop once the budget is spent.
+const HARD_STOP: Duration = Duration::from_secs(1);
 
 /// A started service.
 #[derive(Debug)]
@@ -50,7 +54,8 @@ impl<S: Service> Running<S> {
         tracing::info!(accept = ?self.drain.accept, budget = ?self.drain.budget, "draining");
         tokio::time::sleep(self.drain.accept).await;
         let drain = self.service.drain(self.drain.budget);
-        if tokio::time::timeout(self.drain.budget, drain).await.is_err() {
+        // The service stops its own tasks hard at the end of the budget; this is for one that does not.
+        if tokio::time::timeout(self.drain.budget + HARD_STOP, drain).await.is_err() {
             tracing::warn!(budget = ?self.drain.budget, "drain budget spent, stopping hard");
         }
         self.health.stop().await;

@@ -53,6 +53,7 @@ impl Handler {
             }
             Ok(None) => {}
             Err(status) => {
+                call.of_a_stranger();
                 call.end(status.code());
                 return Ok(status.into_http());
             }

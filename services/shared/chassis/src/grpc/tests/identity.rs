@@ -24,6 +24,9 @@ async fn the_shared_key_proves_a_workload() {
     config.workload_key = Secret::default();
     let unknown = say(&connect(&config), String::new()).await.unwrap_err();
     assert_eq!(unknown.code(), Code::Unauthenticated);
+    let metrics = server.context.metrics_text();
+    let refused = "{code=\"Unauthenticated\",method=\"unknown\",service=\"unknown\"} 1";
+    assert!(metrics.contains(refused), "a stranger's path is not a label: {metrics}");
 }
 
 #[tokio::test]

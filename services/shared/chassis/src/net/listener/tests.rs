@@ -126,6 +126,13 @@ async fn peers_without_a_header_or_without_trust_get_nothing() {
 }
 
 #[test]
+fn only_a_lack_of_resources_makes_the_listener_wait() {
+    let of = io::Error::from_raw_os_error;
+    assert!(exhausted(&of(24)) && exhausted(&of(23)), "no file handles");
+    assert!(!exhausted(&of(103)), "a client that went away while it waited");
+}
+
+#[test]
 fn a_required_header_needs_trusted_proxies() {
     let mut config = ListenerConfig::on("127.0.0.1:0".parse().unwrap());
     config.proxy_protocol = ProxyProtocol::Required;
