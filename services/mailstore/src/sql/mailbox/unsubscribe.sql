@@ -1,0 +1,2 @@
+-- unsubscribe a name
+DELETE FROM subscription WHERE account_id = $1 /* account */ AND name = $2 /* name */
