@@ -6,13 +6,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use async_trait::async_trait;
 use staffetta_chassis::drain::Drain;
+use staffetta_chassis::grpc::Channel;
 use staffetta_chassis::net::{Connection, Listener, Peer};
-use staffetta_chassis::process::Context;
+use staffetta_chassis::process::{Context, Service};
 use staffetta_chassis::tasks::Tasks;
 use staffetta_chassis::tls::TlsServer;
 use staffetta_directory_api::Authentication;
+use staffetta_directory_api::grpc::client::DirectoryClient;
 use staffetta_mailstore_api::Shards;
+use staffetta_mailstore_api::grpc::client::connect_shards;
 
 use crate::config::{Config, PlaintextAuth, Role};
 use crate::connection::{self, Origin, Signals, Socket};
@@ -46,6 +50,43 @@ pub struct Ports {
 impl fmt::Debug for Ports {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Ports").field("shards", &self.shards.names()).finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl Service for Pop3Gateway {
+    const NAME: &'static str = "pop3-gateway";
+    type Config = Config;
+
+    async fn start(config: Config, context: Context) -> anyhow::Result<Self> {
+        let directory = Channel::connect(&config.directory, Self::NAME, &context).context("directory")?;
+        let shards = connect_shards(&config.shards, Self::NAME, &context).context("shards")?;
+        let ports =
+            Ports { authentication: Arc::new(DirectoryClient::new(directory)), shards: Arc::new(shards) };
+        Self::start_with(&config, ports, &context)
+    }
+
+    fn endpoints(&self) -> Vec<(String, SocketAddr)> {
+        self.endpoints.clone()
+    }
+
+    /// Ports close; clients hear `-ERR [SYS/TEMP]` at their next command, idle ones are closed before the budget is
+    /// spent, so that their leases are given back. Then what the sessions left to do in the background is done.
+    async fn drain(self, budget: Duration) {
+        self.drain.start();
+        let finishing = self.sessions.finish(budget);
+        tokio::pin!(finishing);
+        let by_themselves = tokio::select! {
+            finished = &mut finishing => finished,
+            () = tokio::time::sleep(budget.mul_f64(PATIENCE)) => {
+                self.closing.start();
+                finishing.await
+            }
+        };
+        if !by_themselves {
+            tracing::warn!("some sessions were cut: the drain budget is spent");
+        }
+        self.background.finish(Duration::from_secs(1)).await;
     }
 }
 
@@ -94,31 +135,6 @@ impl Pop3Gateway {
             sessions.spawn(serving);
         }
         Ok(Self { drain, closing, sessions, background, endpoints })
-    }
-
-    /// Ports close; clients hear `-ERR [SYS/TEMP]` at their next command, idle ones are closed before the budget is
-    /// spent, so that their leases are given back. Then what the sessions left to do in the background is done.
-    pub async fn stop(self, budget: Duration) {
-        self.drain.start();
-        let finishing = self.sessions.finish(budget);
-        tokio::pin!(finishing);
-        let by_themselves = tokio::select! {
-            finished = &mut finishing => finished,
-            () = tokio::time::sleep(budget.mul_f64(PATIENCE)) => {
-                self.closing.start();
-                finishing.await
-            }
-        };
-        if !by_themselves {
-            tracing::warn!("some sessions were cut: the drain budget is spent");
-        }
-        self.background.finish(Duration::from_secs(1)).await;
-    }
-
-    /// What was bound, by listener name.
-    #[must_use]
-    pub fn addresses(&self) -> Vec<(String, SocketAddr)> {
-        self.endpoints.clone()
     }
 }
 
