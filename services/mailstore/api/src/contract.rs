@@ -7,6 +7,8 @@
 //! staffetta_mailstore_api::contract_tests!(fixture);
 //! ```
 //!
+//! [`through_grpc`] puts any fixture behind real servers, for a second round.
+//!
 //! The functions panic where the store breaks a rule.
 
 mod actor;
@@ -22,10 +24,13 @@ pub mod idempotency;
 pub mod mailboxes;
 pub mod maildrops;
 pub mod recent;
+mod round_trip;
 pub mod search;
 pub mod store;
 pub mod sync;
 pub mod watch;
+
+pub use round_trip::through_grpc;
 
 use std::any::Any;
 use std::fmt;

@@ -139,7 +139,7 @@ impl fmt::Debug for MemoryMailstore {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use bytes::Bytes;
     use futures_util::FutureExt;
     use staffetta_chassis::clock::Manual;
@@ -149,7 +149,7 @@ mod tests {
     use crate::contract::Fixture;
     use crate::{Bodies, Delivery, Mailboxes};
 
-    async fn fixture() -> Fixture {
+    pub(crate) async fn fixture() -> Fixture {
         let clock = Manual::at_unix(1_800_000_000);
         let store = MemoryMailstore::new(Arc::new(clock.clone()));
         let forgetting = store.clone();
