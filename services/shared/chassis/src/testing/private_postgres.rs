@@ -149,11 +149,11 @@ fn launch(options: &PrivatePostgresOptions) -> Result<(PrivatePostgres, PathBuf)
     let binaries = binaries()?;
     let user = ServerUser::choose()?;
     // Socket paths are limited to 107 bytes, so the socket is never below a long data folder.
-    let run_dir = tempfile::Builder::new()
+    let folder = tempfile::Builder::new()
         .prefix("staffetta-postgres-")
         .tempdir_in("/tmp")
-        .map_err(|source| failed("temporary folder", source))?
-        .keep();
+        .map_err(|source| failed("temporary folder", source))?;
+    let run_dir = folder.path().to_owned();
     user.own(&run_dir)?;
     let data_dir = options.data_dir.clone().unwrap_or_else(|| run_dir.join("data"));
     if !data_dir.join("PG_VERSION").exists() {
@@ -182,6 +182,8 @@ fn launch(options: &PrivatePostgresOptions) -> Result<(PrivatePostgres, PathBuf)
         .stderr(log_file)
         .spawn()
         .map_err(|source| failed("postgres", source))?;
+    // From here on the watchdog removes it.
+    let _ = folder.keep();
     Ok((PrivatePostgres { watchdog, socket_dir: run_dir }, log))
 }
 
