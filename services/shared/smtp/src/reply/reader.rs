@@ -66,7 +66,7 @@ impl ReplyReader {
 
     fn line(&mut self, line: &[u8]) -> Result<Option<Reply>, ReplyError> {
         let (code, last, text) = split(line)?;
-        let (enhanced, text) = match text.split_once(' ').unwrap_or((text.as_ref(), "")) {
+        let (enhanced, text) = match text.split_once(' ').unwrap_or_else(|| (text.as_ref(), "")) {
             (word, rest) if EnhancedCode::parse(word).is_some_and(|e| u16::from(e.0) == code / 100) => {
                 (EnhancedCode::parse(word), rest.trim_start().to_owned())
             }
