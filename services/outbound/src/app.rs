@@ -18,7 +18,7 @@ use staffetta_chassis::tls::{TlsClient, TlsClientConfig};
 use staffetta_directory_api::grpc::DirectoryClient;
 use staffetta_directory_api::{Resolution, ShardName};
 use staffetta_mailstore_api::Delivery;
-use staffetta_mailstore_api::grpc::MailstoreClient;
+use staffetta_mailstore_api::grpc::client::MailstoreClient;
 use staffetta_outbound_api::Schedule;
 use staffetta_outbound_api::grpc::QueueServer;
 use staffetta_packs::{Prefix, WriterId};

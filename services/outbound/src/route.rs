@@ -196,7 +196,7 @@ impl Router {
         Ok(mx::in_turn(six, four))
     }
 
-    fn candidates(&self, host: &str, addresses: Vec<IpAddr>) -> impl Iterator<Item = Candidate> {
+    fn candidates(&self, host: &str, addresses: Vec<IpAddr>) -> impl Iterator<Item = Candidate> + use<> {
         let (host, port) = (host.trim_end_matches('.').to_owned(), self.port);
         addresses
             .into_iter()
