@@ -1,7 +1,7 @@
 //! Wiring: adapters to ports, listeners to roles, in the order of dependency.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -28,6 +28,7 @@ const TOO_MANY: &str = "421 4.3.2 too many connections, try again later\r\n";
 
 /// A running ingress.
 pub struct SmtpIngress {
+    server: Arc<Server>,
     drain: Drain,
     sessions: Tasks,
     background: Tasks,
@@ -52,6 +53,8 @@ impl Service for SmtpIngress {
     /// Ports close; silent peers are told 421 over a while, others at their next command; messages under way are
     /// finished. Then what the sessions left to do in the background is done.
     async fn drain(self, budget: Duration) {
+        // Set first: a session that sees the drain asks for it.
+        let _ = self.server.drain_budget.set(budget);
         self.drain.start();
         if !self.sessions.finish(budget).await {
             tracing::warn!("some sessions were cut: the drain budget is spent");
@@ -83,6 +86,7 @@ impl SmtpIngress {
             spool: SpoolBudget::new(&config.spool),
             metrics: Metrics::new(&context.meter),
             draining: drain.watch(),
+            drain_budget: OnceLock::new(),
             config: config.clone(),
         });
         let mut endpoints = Vec::new();
@@ -101,7 +105,7 @@ impl SmtpIngress {
             });
             sessions.spawn(serving);
         }
-        Ok(Self { drain, sessions, background, endpoints })
+        Ok(Self { server, drain, sessions, background, endpoints })
     }
 }
 

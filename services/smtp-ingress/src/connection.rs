@@ -12,7 +12,7 @@ mod body;
 mod io;
 mod report;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use rand::Rng;
@@ -50,6 +50,17 @@ pub struct Server {
     pub metrics: Metrics,
     /// Told when the process ends.
     pub draining: Draining,
+    /// How long the drain may take, once it has started.
+    pub drain_budget: OnceLock<Duration>,
+}
+
+impl Server {
+    /// How long a silent peer is left alone once the drain has started. Goodbyes are spread (`share` is drawn by
+    /// each session), so that not every client of a pod reconnects at the same instant.
+    fn drain_patience(&self, share: f64) -> Duration {
+        let budget = self.drain_budget.get().copied().unwrap_or(self.config.process.drain.budget);
+        (budget * self.config.timeouts.drain_spread_percent.min(100) / 100).mul_f64(share)
+    }
 }
 
 /// The session is over; nothing more can or need be said.
@@ -154,7 +165,9 @@ impl Driver {
         let limits = &self.server.config.limits;
         let in_exchange = self.session.expects_auth_line();
         let limit = if in_exchange { limits.auth_line } else { limits.command_line };
-        let waited = self.io.line(limit, &self.server.draining, self.drain_patience()).await?;
+        let share = rand::rng().random_range(0.0..1.0);
+        let patience = || self.server.drain_patience(share);
+        let waited = self.io.line(limit, &self.server.draining, patience).await?;
         Ok(match waited {
             Waited::Line(_) if self.server.draining.is_draining() => Event::Draining,
             Waited::Line(line) if in_exchange => Event::AuthLine(line),
@@ -163,14 +176,6 @@ impl Driver {
             Waited::TimedOut => Event::TimedOut,
             Waited::Draining => Event::Draining,
         })
-    }
-
-    /// How long a silent peer is left alone once the drain has started: goodbyes are spread, so that not every
-    /// client of a pod reconnects at the same instant.
-    fn drain_patience(&self) -> Duration {
-        let config = &self.server.config;
-        let spread = config.process.drain.budget * config.timeouts.drain_spread_percent.min(100) / 100;
-        spread.mul_f64(rand::rng().random_range(0.0..1.0))
     }
 
     async fn start_tls(&mut self, reply: &Reply) -> Result<(), Ended> {

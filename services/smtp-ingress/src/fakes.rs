@@ -62,6 +62,7 @@ pub(crate) struct Recorded {
     pub(crate) transaction: TransactionId,
     pub(crate) accounts: Vec<AccountId>,
     pub(crate) recipients: Vec<String>,
+    pub(crate) traceparent: Option<String>,
     pub(crate) text: String,
 }
 
@@ -84,6 +85,7 @@ impl Delivery for Store {
             transaction: request.transaction,
             accounts: request.targets.iter().map(|target| target.account).collect(),
             recipients: Vec::new(),
+            traceparent: None,
             text,
         });
         let away = || MailstoreError::Unavailable { message: "fault".to_owned() };
@@ -129,6 +131,7 @@ impl Queue for Spooler {
             transaction: request.transaction,
             accounts: Vec::new(),
             recipients: request.recipients.iter().map(ToString::to_string).collect(),
+            traceparent: request.traceparent.clone(),
             text,
         });
         let away = || QueueError::Unavailable { message: "fault".to_owned() };

@@ -55,12 +55,12 @@ impl Io {
     }
 
     /// The next line of at most `limit` octets. Replies are flushed before waiting for the peer. Once the drain has
-    /// started, a silent peer is given up after `patience`.
+    /// started, a silent peer is given up after `patience` (asked for only then).
     pub(super) async fn line(
         &mut self,
         limit: usize,
         draining: &Draining,
-        patience: Duration,
+        patience: impl Fn() -> Duration,
     ) -> Result<Waited, Ended> {
         let deadline = Instant::now() + self.timeouts.command;
         loop {
@@ -79,7 +79,7 @@ impl Io {
             let connection = self.connection.as_mut().ok_or(Ended)?;
             let told_to_go = async {
                 draining.draining().await;
-                tokio::time::sleep(patience).await;
+                tokio::time::sleep(patience()).await;
             };
             tokio::select! {
                 biased;

@@ -5,6 +5,10 @@ mod transcript;
 
 use std::path::{Path, PathBuf};
 
+use opentelemetry::trace::TracerProvider as _;
+use opentelemetry_sdk::trace::SdkTracerProvider;
+use tracing_subscriber::layer::SubscriberExt as _;
+
 use transcript::Transcript;
 
 fn folder() -> PathBuf {
@@ -17,11 +21,19 @@ async fn play(name: &str) {
     Transcript::parse(name, &text).play().await;
 }
 
+/// Traces on, for this thread: a test's tasks all run on it.
+fn traced() -> tracing::subscriber::DefaultGuard {
+    let provider = SdkTracerProvider::builder().build();
+    let layer = tracing_opentelemetry::layer().with_tracer(provider.tracer("test"));
+    tracing::subscriber::set_default(tracing_subscriber::registry().with(layer))
+}
+
 /// Makes one test of each file, and one that no file is forgotten.
 macro_rules! transcripts {
     ($($name:ident),+ $(,)?) => {
         $(#[tokio::test]
         async fn $name() {
+            let _traced = traced();
             play(stringify!($name)).await;
         })+
 
@@ -69,4 +81,6 @@ transcripts![
     submission,
     submission_from,
     submissions,
+    trace_is_continued,
+    trace_of_a_stranger_is_not,
 ];

@@ -12,7 +12,8 @@
 //! - `@store`, `@queue` with `ok`, `away`, `lost`, `never`; `@directory ok|away`; `@disable alice`
 //! - `@delivered n`, `@queued n`: what mailstore and the queue were given so far
 //! - `@text ...`, `@no-text ...`: the last message they were given holds, or does not hold, this
-//! - `@quota bob bytes`, `@drain`, `@refunded`
+//! - `@trace text`: the trace that the queue was told to continue begins so; `@other-trace text`: does not
+//! - `@quota bob bytes`, `@pass milliseconds`, `@drain`
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -194,6 +195,14 @@ impl Stage {
             "text" => {
                 let text = self.given().text;
                 assert!(text.contains(&unescape(rest)), "{place}: {text}");
+            }
+            "trace" => {
+                let trace = self.given().traceparent.unwrap_or_default();
+                assert!(trace.starts_with(rest) && trace.len() == 55, "{place}: {trace}");
+            }
+            "other-trace" => {
+                let trace = self.given().traceparent.unwrap_or_default();
+                assert!(!trace.starts_with(rest), "{place}: {trace}");
             }
             "no-text" => {
                 let text = self.given().text;
