@@ -58,7 +58,7 @@ impl Pop3Listener {
     /// The name, or that of the role.
     #[must_use]
     pub fn name(&self) -> &str {
-        self.name.as_deref().unwrap_or(self.role.name())
+        self.name.as_deref().unwrap_or_else(|| self.role.name())
     }
 }
 

@@ -1,5 +1,7 @@
 //! The whole gateway on real sockets with real TLS, over the in-memory directory and mailstore.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;

@@ -5,6 +5,8 @@
 //! end of an `S` line stands for anything. `!` lines act on the surroundings, see `surroundings.rs`; `|` lines are the
 //! message of the `! deliver` before them.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 mod pipe;
 mod surroundings;
 mod transcript;
