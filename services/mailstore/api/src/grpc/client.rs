@@ -230,3 +230,60 @@ fn request<Q>(message: Q, limit: Option<Duration>, bearer: Option<Bearer>) -> Re
 fn read<T>(answer: Result<T, Malformed>) -> Result<T, MailstoreError> {
     answer.map_err(Malformed::in_answer)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use staffetta_chassis::grpc::into_status;
+
+    use super::*;
+
+    /// Attempts made when the first one ends with `first` and later ones succeed, and the result.
+    async fn attempts(repeat: Repeat, first: Status) -> (u32, Result<u32, MailstoreError>) {
+        let made = AtomicU32::new(0);
+        let result = twice(repeat, || {
+            let attempt = made.fetch_add(1, Ordering::Relaxed);
+            let status = first.clone();
+            async move { if attempt == 0 { Err(status) } else { Ok(attempt) } }
+        })
+        .await;
+        (made.into_inner(), result.map_err(|failure| failure.error))
+    }
+
+    #[tokio::test]
+    async fn only_a_call_that_failed_on_its_way_and_may_be_repeated_is_repeated() {
+        let lost = || Status::unavailable("connection lost");
+        assert_eq!(attempts(Repeat::Once, lost()).await, (2, Ok(1)));
+        assert!(matches!(
+            attempts(Repeat::Never, lost()).await,
+            (1, Err(MailstoreError::Unavailable { .. }))
+        ));
+        let answered = MailstoreError::Unavailable { message: "database".to_owned() };
+        let (made, result) = attempts(Repeat::Once, into_status(answered.clone())).await;
+        assert_eq!((made, result), (1, Err(answered)), "the service itself said so");
+        for status in [Status::deadline_exceeded("x"), Status::internal("x"), Status::permission_denied("x")]
+        {
+            assert_eq!(attempts(Repeat::Once, status).await.0, 1);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_call_is_repeated_once_only() {
+        let made = AtomicU32::new(0);
+        let lost = twice(Repeat::Once, || {
+            made.fetch_add(1, Ordering::Relaxed);
+            async { Err::<(), _>(Status::unavailable("connection lost")) }
+        })
+        .await;
+        assert!(lost.is_err());
+        assert_eq!(made.into_inner(), 2);
+    }
+
+    #[tokio::test]
+    async fn the_limit_covers_all_attempts() {
+        let never = std::future::pending::<Result<(), Failure>>();
+        let late = within(Duration::from_millis(1), never).await;
+        assert!(matches!(late, Err(MailstoreError::Unavailable { .. })));
+    }
+}
