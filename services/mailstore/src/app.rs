@@ -153,7 +153,7 @@ impl Backend {
         };
         let hints: Arc<dyn Hints> = match (replacements.hints, &config.hints) {
             (Some(hints), _) => hints,
-            (None, HintsConfig::InProcess) => Arc::new(LocalHints::default()),
+            (None, HintsConfig::InProcess {}) => Arc::new(LocalHints::default()),
             (None, HintsConfig::Redis(redis)) => Arc::new(RedisHints::start(redis, tasks).context("hints")?),
         };
         let database = pool.inner().clone();

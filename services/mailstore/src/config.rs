@@ -60,14 +60,19 @@ pub struct MailstoreConfig {
 }
 
 /// How pods wake each other.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
 pub enum HintsConfig {
     /// Inside this process only.
-    #[default]
-    InProcess,
+    InProcess {},
     /// Through Redis.
     Redis(RedisHintsConfig),
+}
+
+impl Default for HintsConfig {
+    fn default() -> Self {
+        Self::InProcess {}
+    }
 }
 
 /// How session tokens are verified.
@@ -186,7 +191,7 @@ mod tests {
     fn the_rest_has_defaults() {
         let config = parse(MINIMAL).unwrap();
         assert_eq!((config.prefix.as_str(), config.limits.mailboxes), ("mail", 1_000));
-        assert!(matches!(config.hints, HintsConfig::InProcess));
+        assert!(matches!(config.hints, HintsConfig::InProcess {}));
     }
 
     #[test]

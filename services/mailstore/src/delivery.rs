@@ -26,7 +26,7 @@ use ingest::ingest;
 #[async_trait]
 impl Delivery for PostgresMailstore {
     async fn append(&self, access: &Access, request: AppendRequest) -> Result<Appended, MailstoreError> {
-        self.enter(access.account, access.epoch).await?;
+        self.ensure(access.account, access.epoch).await?;
         let most = self.limits().message_size;
         if request.body.len() > most {
             return Err(limit(format!("at most {most} octets")));
@@ -89,7 +89,7 @@ impl PostgresMailstore {
             return Err(MailstoreError::Refused { refusals: accounts.into_iter().map(refusal).collect() });
         }
         let entered =
-            join_all(request.targets.iter().map(|target| self.enter(target.account, target.epoch))).await;
+            join_all(request.targets.iter().map(|target| self.ensure(target.account, target.epoch))).await;
         for outcome in entered {
             match outcome {
                 // The commit names every account that refuses, and why.

@@ -84,15 +84,10 @@ impl PostgresMailstore {
         i64::try_from(self.inner.clock.unix_seconds()).unwrap_or(i64::MAX)
     }
 
-    /// Makes the account on first use and refuses a stale epoch. Costs nothing for an account seen lately.
+    /// Before a read: makes the account on first use and refuses a stale epoch, exactly.
     pub(crate) async fn enter(&self, account: AccountId, epoch: ShardEpoch) -> Result<(), MailstoreError> {
-        if let Some(known) = self.inner.known.get(&account).await
-            && known >= epoch
-        {
-            return if known == epoch { Ok(()) } else { Err(MailstoreError::StaleEpoch) };
-        }
         let mut connection = self.pool().acquire().await.map_err(|error| database(&error))?;
-        let mut found = raise_epoch(&mut connection, account, epoch).await?;
+        let mut found = find(&mut connection, account).await?;
         if found.is_none() {
             sqlx::query(include_str!("sql/account/create.sql"))
                 .bind(account.0)
@@ -101,19 +96,38 @@ impl PostgresMailstore {
                 .execute(&mut *connection)
                 .await
                 .map_err(|error| database(&error))?;
-            found = raise_epoch(&mut connection, account, epoch).await?;
+            found = find(&mut connection, account).await?;
+        }
+        if let Some((stored, false)) = found
+            && stored < epoch.0
+        {
+            sqlx::query(include_str!("sql/account/raise_epoch.sql"))
+                .bind(account.0)
+                .bind(epoch.0)
+                .execute(&mut *connection)
+                .await
+                .map_err(|error| database(&error))?;
+            found = find(&mut connection, account).await?;
         }
         match found {
-            Some((stored, false)) if stored <= epoch.0 => {
+            Some((stored, false)) if stored == epoch.0 => {
                 self.inner.known.insert(account, epoch).await;
                 Ok(())
             }
-            Some((stored, false)) => {
-                self.inner.known.insert(account, ShardEpoch(stored)).await;
+            _ => {
+                self.forget(account).await;
                 Err(MailstoreError::StaleEpoch)
             }
-            _ => Err(MailstoreError::StaleEpoch),
         }
+    }
+
+    /// Before a mutation, which checks the epoch under its lock: as [`Self::enter`], but costs nothing for an account
+    /// seen lately.
+    pub(crate) async fn ensure(&self, account: AccountId, epoch: ShardEpoch) -> Result<(), MailstoreError> {
+        if self.inner.known.get(&account).await == Some(epoch) {
+            return Ok(());
+        }
+        self.enter(account, epoch).await
     }
 
     /// The account is asked for again at its next use.
@@ -126,7 +140,7 @@ impl PostgresMailstore {
         &self,
         access: &Access,
     ) -> Result<Transaction<'static, Postgres>, MailstoreError> {
-        self.enter(access.account, access.epoch).await?;
+        self.ensure(access.account, access.epoch).await?;
         let mut transaction = self.pool().begin().await.map_err(|error| database(&error))?;
         let locked: Option<Locked> = sqlx::query_as(include_str!("sql/account/lock.sql"))
             .bind(access.account.0)
@@ -200,14 +214,13 @@ impl fmt::Debug for PostgresMailstore {
     }
 }
 
-async fn raise_epoch(
+/// Epoch, and whether the account is purged.
+async fn find(
     connection: &mut PgConnection,
     account: AccountId,
-    epoch: ShardEpoch,
 ) -> Result<Option<(i32, bool)>, MailstoreError> {
-    sqlx::query_as(include_str!("sql/account/enter.sql"))
+    sqlx::query_as(include_str!("sql/account/find.sql"))
         .bind(account.0)
-        .bind(epoch.0)
         .fetch_optional(connection)
         .await
         .map_err(|error| database(&error))

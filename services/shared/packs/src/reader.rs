@@ -38,6 +38,9 @@ impl PackReader {
 
     /// A whole body in memory, verified. The caller bounds `address.len`.
     pub async fn whole(&self, address: &BodyAddress) -> Result<Bytes, StoreError> {
+        if address.len == 0 {
+            return Ok(Bytes::new());
+        }
         let key = address.pack.key(&self.prefix);
         let body = self.store.get_range(&key, address.offset..address.offset + address.len).await?;
         verified(&key, address, body)
@@ -90,6 +93,9 @@ impl PackReader {
 
     async fn run(&self, run: Vec<BodyAddress>) -> Result<Vec<Bytes>, StoreError> {
         let Some(first) = run.first() else { return Ok(Vec::new()) };
+        if run.iter().all(|body| body.len == 0) {
+            return Ok(vec![Bytes::new(); run.len()]);
+        }
         let key = first.pack.key(&self.prefix);
         let start = run.iter().map(|body| body.offset).min().unwrap_or(0);
         let end = run.iter().map(|body| body.offset + body.len).max().unwrap_or(0);

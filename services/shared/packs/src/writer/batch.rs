@@ -140,9 +140,9 @@ impl<C: Commit> Work<C> {
     async fn write(&self, batch: Vec<Submission<C>>) -> Done<C> {
         let pack = self.target.new_pack();
         let (ready, pieces) = self.place(batch, &pack).await;
-        let put = match pieces.is_empty() {
-            true => Ok(()),
-            false => self.target.store.put(&pack.key(&self.target.prefix), &pieces).await,
+        let put = match ready.entries.iter().any(|entry| entry.address.pack == pack) {
+            true => self.target.store.put(&pack.key(&self.target.prefix), &pieces).await,
+            false => Ok(()),
         };
         let later = match put {
             Ok(()) => self.commit(ready, Locking::Skip).await,

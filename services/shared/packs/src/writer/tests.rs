@@ -116,6 +116,14 @@ async fn a_lone_body_does_not_wait() {
 }
 
 #[tokio::test]
+async fn an_empty_body_is_a_body() {
+    let fixture = fixture(&PackConfig::default(), 1);
+    let address = fixture.submit(1, b"").await.unwrap();
+    assert_eq!(fixture.reader.whole(&address).await.unwrap(), "");
+    assert_eq!(fixture.store.calls(Operation::Put), 1);
+}
+
+#[tokio::test]
 async fn a_batch_is_bounded_by_bytes_and_count() {
     let config = PackConfig { max_batch_items: 4, ..PackConfig::default() };
     let by_count = fixture(&config, 1);
