@@ -67,7 +67,11 @@ struct Credential {
 
 impl Authenticator {
     /// See [`staffetta_directory_api::Authentication::login`].
-    pub(crate) async fn login(&self, request: LoginRequest, workload: &str) -> Result<Session, DirectoryError> {
+    pub(crate) async fn login(
+        &self,
+        request: LoginRequest,
+        workload: &str,
+    ) -> Result<Session, DirectoryError> {
         let started = self.clock.instant();
         let (login, client) = (shown(&request.login), request.client);
         let answer = self.try_login(request, workload).await;
@@ -159,13 +163,19 @@ impl Authenticator {
             .execute(self.pool.inner())
             .await;
         match updated {
-            Ok(_) => tracing::info!(account = credential.account_id, "password is hashed with new parameters"),
+            Ok(_) => {
+                tracing::info!(account = credential.account_id, "password is hashed with new parameters")
+            }
             Err(error) => tracing::warn!(%error, "rehashed password was not stored"),
         }
     }
 
     /// See [`staffetta_directory_api::Authentication::renew`].
-    pub(crate) async fn renew(&self, handle: &SessionHandle, workload: &str) -> Result<Session, DirectoryError> {
+    pub(crate) async fn renew(
+        &self,
+        handle: &SessionHandle,
+        workload: &str,
+    ) -> Result<Session, DirectoryError> {
         let answer = self.try_renew(handle, workload).await;
         self.metrics.renewal(answer.as_ref().map_or_else(outcome, |_| "ok"));
         answer
@@ -184,7 +194,8 @@ impl Authenticator {
             .await
             .map_err(|error| database(&error))?;
         let same = |known: &Credential| {
-            known.credential_version == handle.credential_version && known.session_version == handle.session_version
+            known.credential_version == handle.credential_version
+                && known.session_version == handle.session_version
         };
         let credential = credential.filter(same).ok_or(DirectoryError::SessionEnded)?;
         if rows::state(credential.state)? != AccountState::Active {

@@ -59,7 +59,10 @@ impl Settings for DirectoryConfig {
     fn validate(&self) -> Result<(), ConfigError> {
         let hashing = &self.hashing;
         if argon2::Params::new(hashing.memory_kib, hashing.passes, hashing.lanes, None).is_err() {
-            return Err(ConfigError::at("hashing", "memory_kib must be at least 8 times lanes, passes at least 1"));
+            return Err(ConfigError::at(
+                "hashing",
+                "memory_kib must be at least 8 times lanes, passes at least 1",
+            ));
         }
         if self.tokens.life < Duration::from_secs(60) {
             return Err(ConfigError::at("tokens.life", "must be at least 1m: gateways renew at half of it"));

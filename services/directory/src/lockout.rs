@@ -42,7 +42,11 @@ impl Attempt {
     pub(crate) fn new(login: &str, client: IpAddr) -> Self {
         let login = blake3::hash(login.trim().to_ascii_lowercase().as_bytes()).to_hex();
         let (login, client) = (&login[..32], group(client));
-        Self { pair: format!("p:{login}:{client}"), address: format!("a:{client}"), login: format!("l:{login}") }
+        Self {
+            pair: format!("p:{login}:{client}"),
+            address: format!("a:{client}"),
+            login: format!("l:{login}"),
+        }
     }
 
     fn keys(&self) -> [&str; 3] {
@@ -112,7 +116,8 @@ impl Lockout {
 
     fn refuse_locked(&self, counts: &[Count; 3], own: u32) -> Result<(), DirectoryError> {
         let limits = [self.config.pair_failures, self.config.address_failures];
-        let locked = counts.iter().zip(limits).filter(|(count, limit)| count.failures >= limit.saturating_add(own));
+        let locked =
+            counts.iter().zip(limits).filter(|(count, limit)| count.failures >= limit.saturating_add(own));
         match locked.map(|(count, _)| count.left).max() {
             Some(retry_after) => Err(DirectoryError::LockedOut { retry_after }),
             None => Ok(()),

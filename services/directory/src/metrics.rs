@@ -20,7 +20,8 @@ pub(crate) struct Metrics {
 
 impl Metrics {
     pub(crate) fn new(meter: &Meter) -> Self {
-        let counter = |name: &'static str, what: &'static str| meter.u64_counter(name).with_description(what).build();
+        let counter =
+            |name: &'static str, what: &'static str| meter.u64_counter(name).with_description(what).build();
         Self {
             logins: counter("directory_logins", "Logins by result"),
             login_seconds: meter

@@ -8,8 +8,8 @@ use sqlx::FromRow;
 use staffetta_chassis::postgres::Pool;
 use staffetta_directory_api::lookup::{Lookup, fold};
 use staffetta_directory_api::{
-    AccountId, AccountState, DirectoryError, RecipientResolution, ResolvedAccount, SenderResolution, ShardEpoch,
-    ShardName,
+    AccountId, AccountState, DirectoryError, RecipientResolution, ResolvedAccount, SenderResolution,
+    ShardEpoch, ShardName,
 };
 use staffetta_message::address::{Address, Domain};
 
@@ -73,7 +73,10 @@ impl Resolver {
     }
 
     /// See [`staffetta_directory_api::Resolution::resolve_recipients`].
-    pub(crate) async fn recipients(&self, addresses: &[Address]) -> Result<Vec<RecipientResolution>, DirectoryError> {
+    pub(crate) async fn recipients(
+        &self,
+        addresses: &[Address],
+    ) -> Result<Vec<RecipientResolution>, DirectoryError> {
         if addresses.len() > MAX_ADDRESSES {
             let message = format!("at most {MAX_ADDRESSES} addresses are resolved in one call");
             return Err(DirectoryError::Invalid { message });
@@ -84,7 +87,11 @@ impl Resolver {
     }
 
     /// See [`staffetta_directory_api::Resolution::resolve_sender`].
-    pub(crate) async fn sender(&self, account: AccountId, address: &Address) -> Result<SenderResolution, DirectoryError> {
+    pub(crate) async fn sender(
+        &self,
+        account: AccountId,
+        address: &Address,
+    ) -> Result<SenderResolution, DirectoryError> {
         let answers = self.answers(&[Lookup::of(address)]).await?;
         let permitted = answers.iter().any(|answer| match &**answer {
             Answer::Remote => false,
@@ -158,7 +165,11 @@ impl Resolver {
     }
 
     /// The first name that anybody has decides, even if nobody gets the mail then (an account that is being deleted).
-    fn answer(&self, lookup: &Lookup, found: &HashMap<String, Vec<NameRow>>) -> Result<Answer, DirectoryError> {
+    fn answer(
+        &self,
+        lookup: &Lookup,
+        found: &HashMap<String, Vec<NameRow>>,
+    ) -> Result<Answer, DirectoryError> {
         if !found.contains_key(lookup.domain().as_str()) {
             return Ok(Answer::Remote);
         }
@@ -181,8 +192,11 @@ impl Resolver {
 impl NameRow {
     fn target(&self) -> Result<Option<Target>, DirectoryError> {
         let row = (self.account_id, &self.address, self.state, &self.shard, self.shard_epoch);
-        let (Some(account), Some(address), Some(state), Some(shard), Some(epoch)) = row else { return Ok(None) };
-        let quota = rows::quota(self.quota_bytes.unwrap_or_default(), self.quota_messages.unwrap_or_default());
+        let (Some(account), Some(address), Some(state), Some(shard), Some(epoch)) = row else {
+            return Ok(None);
+        };
+        let quota =
+            rows::quota(self.quota_bytes.unwrap_or_default(), self.quota_messages.unwrap_or_default());
         let account = ResolvedAccount {
             account: AccountId(account),
             address: rows::address(address)?,

@@ -3,7 +3,8 @@
 use chrono::{DateTime, Utc};
 use sqlx::FromRow;
 use staffetta_directory_api::{
-    Account, AccountId, AccountState, Alias, DirectoryError, Domain, Quota, SendingBudget, ShardEpoch, ShardName,
+    Account, AccountId, AccountState, Alias, DirectoryError, Domain, Quota, SendingBudget, ShardEpoch,
+    ShardName,
 };
 use staffetta_message::address::{Address, Domain as DomainName};
 
@@ -134,7 +135,8 @@ pub(crate) fn quota(bytes: i64, messages: i64) -> Quota {
 /// A quota as its two columns.
 pub(crate) fn quota_columns(quota: Quota) -> Result<(i64, i64), DirectoryError> {
     let column = |limit: u64| {
-        i64::try_from(limit).map_err(|_| DirectoryError::Invalid { message: "the quota is too large".to_owned() })
+        i64::try_from(limit)
+            .map_err(|_| DirectoryError::Invalid { message: "the quota is too large".to_owned() })
     };
     Ok((column(quota.bytes)?, column(quota.messages)?))
 }

@@ -51,7 +51,11 @@ impl Hasher {
     ///
     /// # Errors
     /// [`DirectoryError::Unavailable`] when the queue is full.
-    pub(crate) async fn verify(&self, secret: Option<&str>, password: &SecretString) -> Result<bool, DirectoryError> {
+    pub(crate) async fn verify(
+        &self,
+        secret: Option<&str>,
+        password: &SecretString,
+    ) -> Result<bool, DirectoryError> {
         let known = secret.is_some();
         let (secret, password) = (secret.unwrap_or(&self.decoy).to_owned(), password.clone());
         let right = self.run(move || is_right(&secret, password.expose_secret().as_bytes())).await?;
@@ -78,7 +82,10 @@ impl Hasher {
         })
     }
 
-    async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, DirectoryError> {
+    async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, DirectoryError> {
         let unavailable = |message: &str| DirectoryError::Unavailable { message: message.to_owned() };
         let place = Arc::clone(&self.places)
             .try_acquire_owned()

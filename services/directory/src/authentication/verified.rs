@@ -51,6 +51,10 @@ mod tests {
         assert!(!verified.contains(8, 1, &"pw".into()).await);
         assert!(!verified.contains(7, 1, &"pW".into()).await);
         let other = Verified::new(&VerifiedConfig::default());
-        assert_ne!(verified.digest(7, 1, &"pw".into()), other.digest(7, 1, &"pw".into()), "the key is random");
+        assert_ne!(
+            verified.digest(7, 1, &"pw".into()),
+            other.digest(7, 1, &"pw".into()),
+            "the key is random"
+        );
     }
 }

@@ -231,7 +231,8 @@ impl<'a> Ledger<'a> {
         let row = row(charge, self.now);
         let (account, sender) = self.budgets(charge.account);
         let name = self.limits.get(&charge.account.0).map_or("this account", |limit| &limit.address);
-        let payers = [Some((row.account(), account, name)), row.sender().map(|key| (key, sender, row.sender_name()))];
+        let payers =
+            [Some((row.account(), account, name)), row.sender().map(|key| (key, sender, row.sender_name()))];
         let excess = payers
             .iter()
             .flatten()
@@ -287,8 +288,11 @@ impl<'a> Ledger<'a> {
         if self.changed.is_empty() {
             return Ok(());
         }
-        let buckets: Vec<Vec<u8>> =
-            self.changed.iter().map(|subject| self.usages.get(subject).map(Usage::encode).unwrap_or_default()).collect();
+        let buckets: Vec<Vec<u8>> = self
+            .changed
+            .iter()
+            .map(|subject| self.usages.get(subject).map(Usage::encode).unwrap_or_default())
+            .collect();
         let added: Vec<ChargeRow> = self.added.into_values().collect();
         sqlx::query(include_str!("../sql/budget/write.sql"))
             .bind(self.changed.into_iter().collect::<Vec<_>>())

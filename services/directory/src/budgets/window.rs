@@ -83,7 +83,8 @@ impl Usage {
     }
 
     pub(super) fn encode(&self) -> Vec<u8> {
-        let numbers = self.buckets.iter().flat_map(|bucket| [bucket.minute, bucket.messages, bucket.recipients]);
+        let numbers =
+            self.buckets.iter().flat_map(|bucket| [bucket.minute, bucket.messages, bucket.recipients]);
         numbers.flat_map(u32::to_le_bytes).collect()
     }
 
@@ -102,7 +103,14 @@ impl Usage {
                 now,
                 "recipients per hour",
             ),
-            self.over(budget.recipients_per_day, recipients, by_recipient, Bucket::leaves_day, now, "recipients per day"),
+            self.over(
+                budget.recipients_per_day,
+                recipients,
+                by_recipient,
+                Bucket::leaves_day,
+                now,
+                "recipients per day",
+            ),
         ];
         limits.into_iter().flatten().max_by_key(|excess| excess.retry_after)
     }
@@ -187,8 +195,12 @@ impl Usage {
 mod tests {
     use super::*;
 
-    const BUDGET: SendingBudget =
-        SendingBudget { messages_per_hour: 10, messages_per_day: 25, recipients_per_hour: 0, recipients_per_day: 0 };
+    const BUDGET: SendingBudget = SendingBudget {
+        messages_per_hour: 10,
+        messages_per_day: 25,
+        recipients_per_hour: 0,
+        recipients_per_day: 0,
+    };
 
     fn at(seconds: u64) -> SystemTime {
         UNIX_EPOCH + Duration::from_secs(1_800_000_000 + seconds)
@@ -243,7 +255,11 @@ mod tests {
             if minute % 97 == 0 {
                 let asked = at(minute * 60);
                 for budget in [&BUDGET, &unlimited_hour] {
-                    assert_eq!(plain.excess(budget, 1, asked), compacted.excess(budget, 1, asked), "minute {minute}");
+                    assert_eq!(
+                        plain.excess(budget, 1, asked),
+                        compacted.excess(budget, 1, asked),
+                        "minute {minute}"
+                    );
                 }
             }
         }

@@ -83,7 +83,9 @@ impl SharedCounters {
         lock: Duration,
     ) -> Option<[Count; 3]> {
         let mut call = self.add.prepare_invoke();
-        keys.iter().for_each(|key| drop(call.key(named(key))));
+        for key in keys {
+            call.key(named(key));
+        }
         call.arg(millis(window)).arg(millis(lock)).arg(&limits);
         let mut redis = self.redis.clone();
         self.ask(async { call.invoke_async::<[i64; 6]>(&mut redis).await }).await.map(counts)
@@ -99,7 +101,9 @@ impl SharedCounters {
 
     async fn subtract(&self, keys: [&str; 3], forget_first: u8) {
         let mut call = self.give_back.prepare_invoke();
-        keys.iter().for_each(|key| drop(call.key(named(key))));
+        for key in keys {
+            call.key(named(key));
+        }
         call.arg(forget_first);
         let mut redis = self.redis.clone();
         self.ask(async { call.invoke_async::<()>(&mut redis).await }).await;

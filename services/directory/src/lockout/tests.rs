@@ -77,7 +77,10 @@ fn counters_are_bounded_and_forget_the_soonest_to_expire() {
         counters.add(&format!("key{i}"), 5, Duration::from_secs(1_000 + i), Duration::from_secs(1), now);
         assert!(counters.len() <= 100);
     }
-    assert_eq!(counters.read(["key9999", "key9998", "key0"], clock.instant()).map(|count| count.failures), [1, 1, 0]);
+    assert_eq!(
+        counters.read(["key9999", "key9998", "key0"], clock.instant()).map(|count| count.failures),
+        [1, 1, 0]
+    );
 }
 
 /// A Redis of its own on a loopback port, stopped by its process id.

@@ -70,6 +70,18 @@ impl SigningKey {
         Self::from_pkcs8(kid, &der)
     }
 
+    /// The only key of `directory`.
+    ///
+    /// # Errors
+    /// [`TokenError::Key`] when there is no `<kid>.key` or more than one: then its id must be named.
+    pub fn read_only_one(directory: &Path) -> Result<Self, TokenError> {
+        match list(directory, "key")?.as_slice() {
+            [path] => Self::read(directory, stem(path)),
+            [] => Err(key_error(&directory.display().to_string(), "no file <kid>.key in this directory")),
+            _ => Err(key_error(&directory.display().to_string(), "several <kid>.key: name the signing one")),
+        }
+    }
+
     /// Writes `<kid>.key` (readable by its owner only) and `<kid>.pub` into `directory`.
     ///
     /// # Errors
@@ -119,16 +131,9 @@ impl PublicKey {
     /// # Errors
     /// [`TokenError::Read`] or [`TokenError::Key`].
     pub fn read_all(directory: &Path) -> Result<Vec<Self>, TokenError> {
-        let fail = |source| TokenError::Read { path: directory.to_owned(), source };
-        let mut paths: Vec<PathBuf> = Vec::new();
-        for entry in fs::read_dir(directory).map_err(fail)? {
-            paths.push(entry.map_err(fail)?.path());
-        }
-        paths.sort();
         let mut keys = Vec::new();
-        for path in paths.iter().filter(|path| path.extension().is_some_and(|e| e == "pub")) {
-            let kid = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
-            keys.push(Self::from_pem(kid, &read(path)?)?);
+        for path in list(directory, "pub")? {
+            keys.push(Self::from_pem(stem(&path), &read(&path)?)?);
         }
         Ok(keys)
     }
@@ -170,6 +175,24 @@ fn check_kid(kid: &str) -> Result<(), TokenError> {
         return Err(key_error(kid, "a key id has 1 to 64 letters, digits, '-', '_' or '.'"));
     }
     Ok(())
+}
+
+/// The files of `directory` that end in `.<extension>`, in name order.
+fn list(directory: &Path, extension: &str) -> Result<Vec<PathBuf>, TokenError> {
+    let fail = |source| TokenError::Read { path: directory.to_owned(), source };
+    let mut paths = Vec::new();
+    for entry in fs::read_dir(directory).map_err(fail)? {
+        let path = entry.map_err(fail)?.path();
+        if path.extension().is_some_and(|end| end == extension) {
+            paths.push(path);
+        }
+    }
+    paths.sort();
+    Ok(paths)
+}
+
+fn stem(path: &Path) -> &str {
+    path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default()
 }
 
 fn read(path: &Path) -> Result<String, TokenError> {
