@@ -68,11 +68,11 @@ pub enum SearchKey {
     /// Header or body contains it.
     Text(String),
     /// Not the key.
-    Not(Box<SearchKey>),
+    Not(Box<Self>),
     /// Every key.
-    And(Vec<SearchKey>),
+    And(Vec<Self>),
     /// Any of the keys.
-    Or(Vec<SearchKey>),
+    Or(Vec<Self>),
 }
 
 impl SearchKey {
