@@ -23,6 +23,8 @@ use crate::ports::Ports;
 
 mod adapters;
 
+/// For charges to be given back and logins to be ended, after the last session.
+const LAST_WORDS: Duration = Duration::from_secs(5);
 /// What a peer beyond the connection limits is told.
 const TOO_MANY: &str = "421 4.3.2 too many connections, try again later\r\n";
 
@@ -31,7 +33,10 @@ pub struct SmtpIngress {
     server: Arc<Server>,
     drain: Drain,
     sessions: Tasks,
+    /// What sessions leave to be done after them.
     background: Tasks,
+    /// What goes on until the end.
+    housekeeping: Tasks,
     endpoints: Vec<(String, SocketAddr)>,
 }
 
@@ -41,9 +46,8 @@ impl Service for SmtpIngress {
     type Config = Config;
 
     async fn start(config: Config, context: Context) -> anyhow::Result<Self> {
-        let background = Tasks::new();
         let ports = adapters::connect(&config, &context)?;
-        Self::start_with(config, ports, &context, background)
+        Self::start_with(config, ports, &context)
     }
 
     fn endpoints(&self) -> Vec<(String, SocketAddr)> {
@@ -59,7 +63,8 @@ impl Service for SmtpIngress {
         if !self.sessions.finish(budget).await {
             tracing::warn!("some sessions were cut: the drain budget is spent");
         }
-        self.background.finish(Duration::from_secs(1)).await;
+        self.background.finish(LAST_WORDS).await;
+        self.housekeeping.stop().await;
     }
 }
 
@@ -68,16 +73,12 @@ impl SmtpIngress {
     ///
     /// # Errors
     /// A listener cannot be bound, certificates cannot be read.
-    pub fn start_with(
-        config: Config,
-        ports: Ports,
-        context: &Context,
-        background: Tasks,
-    ) -> anyhow::Result<Self> {
+    pub fn start_with(config: Config, ports: Ports, context: &Context) -> anyhow::Result<Self> {
         let config = Arc::new(config);
         let (drain, sessions) = (Drain::new(), Tasks::new());
+        let (background, housekeeping) = (Tasks::new(), Tasks::new());
         let tls = match &config.tls {
-            Some(tls) => Some(TlsServer::load(tls, context, &background).context("tls")?),
+            Some(tls) => Some(TlsServer::load(tls, context, &housekeeping).context("tls")?),
             None => None,
         };
         let server = Arc::new(Server {
@@ -105,7 +106,7 @@ impl SmtpIngress {
             });
             sessions.spawn(serving);
         }
-        Ok(Self { server, drain, sessions, background, endpoints })
+        Ok(Self { server, drain, sessions, background, housekeeping, endpoints })
     }
 }
 

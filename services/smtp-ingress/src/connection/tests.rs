@@ -62,6 +62,7 @@ transcripts![
     connection_rate,
     drain,
     drain_during_data,
+    drain_ends_early,
     errors,
     idle,
     login_ended,

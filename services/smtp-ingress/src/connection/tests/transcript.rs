@@ -13,7 +13,7 @@
 //! - `@delivered n`, `@queued n`: what mailstore and the queue were given so far
 //! - `@text ...`, `@no-text ...`: the last message they were given holds, or does not hold, this
 //! - `@trace text`: the trace that the queue was told to continue begins so; `@other-trace text`: does not
-//! - `@quota bob bytes`, `@pass milliseconds`, `@drain`
+//! - `@quota bob bytes`, `@pass milliseconds`, `@drain`, and `@drained`, which must not take long
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -23,7 +23,6 @@ use std::time::Duration;
 use bytes::BytesMut;
 use staffetta_chassis::net::Connection;
 use staffetta_chassis::process::{Context, Service as _};
-use staffetta_chassis::tasks::Tasks;
 use staffetta_chassis::tls::{TlsClient, TlsServerConfig};
 use staffetta_directory_api::memory::{MemoryDirectory, MemorySettings};
 use staffetta_directory_api::{AccountState, AccountUpdate, Administration as _, Quota, SendingBudget};
@@ -36,6 +35,8 @@ use crate::config::{Config, IngressListener, Role};
 use crate::fakes::{Backend, Fault, Recorded};
 
 const PATIENCE: Duration = Duration::from_secs(20);
+/// Well below the budget of a drain, well above what stopping takes.
+const SOON: Duration = Duration::from_secs(3);
 const SILENCE: Duration = Duration::from_millis(150);
 const BUDGET: Duration = Duration::from_secs(20);
 
@@ -173,7 +174,7 @@ impl Stage {
         let listen = config.listeners[0].listen.clone();
         config.listeners = vec![IngressListener { name: None, role: transcript.role, listen }];
         let rates = rates(&config.rates, None, &context.clock).unwrap();
-        let service = SmtpIngress::start_with(config, backend.ports(rates), &context, Tasks::new()).unwrap();
+        let service = SmtpIngress::start_with(config, backend.ports(rates), &context).unwrap();
         let address = service.endpoints()[0].1;
         let client = Client::connect(address, transcript.role).await;
         Self { backend, service: Some(service), address, client, _certificates: certificates }
@@ -221,6 +222,10 @@ impl Stage {
                 self.backend.directory.set_state(account, AccountState::Disabled);
             }
             "pass" => tokio::time::sleep(Duration::from_millis(rest.parse().unwrap())).await,
+            "drained" => {
+                let draining = self.service.take().expect("one drain").drain(BUDGET);
+                timeout(SOON, draining).await.unwrap_or_else(|_| panic!("{place}: still draining"));
+            }
             "drain" => {
                 tokio::spawn(self.service.take().expect("one drain").drain(BUDGET));
             }
