@@ -27,6 +27,8 @@ pub struct Message<'a> {
     pub transaction: &'a Transaction,
     /// The octets as received.
     pub body: Spooled,
+    /// Whether they are not all ASCII, whatever MAIL said: outbound must know what it sends.
+    pub eight_bit: bool,
     /// What is written in front of them.
     pub prefix: Prefix,
     /// When the final dot came.
@@ -169,7 +171,7 @@ impl Message<'_> {
             transaction: self.transaction.id(),
             sender: self.transaction.sender().cloned(),
             recipients: recipients.collect(),
-            eight_bit: self.transaction.eight_bit(),
+            eight_bit: self.eight_bit,
             received_at: self.received_at,
             traceparent: self.traceparent.clone(),
             body: self.body.prepend(self.prefix.as_bytes()),

@@ -63,6 +63,7 @@ pub(crate) struct Recorded {
     pub(crate) accounts: Vec<AccountId>,
     pub(crate) recipients: Vec<String>,
     pub(crate) traceparent: Option<String>,
+    pub(crate) eight_bit: bool,
     pub(crate) text: String,
 }
 
@@ -86,6 +87,7 @@ impl Delivery for Store {
             accounts: request.targets.iter().map(|target| target.account).collect(),
             recipients: Vec::new(),
             traceparent: None,
+            eight_bit: false,
             text,
         });
         let away = || MailstoreError::Unavailable { message: "fault".to_owned() };
@@ -132,6 +134,7 @@ impl Queue for Spooler {
             accounts: Vec::new(),
             recipients: request.recipients.iter().map(ToString::to_string).collect(),
             traceparent: request.traceparent.clone(),
+            eight_bit: request.eight_bit,
             text,
         });
         let away = || QueueError::Unavailable { message: "fault".to_owned() };

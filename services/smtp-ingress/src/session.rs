@@ -30,7 +30,7 @@ pub use transaction::{Recipient, Route, Transaction};
 use bytes::Bytes;
 use staffetta_mailstore_api::TransactionId;
 use staffetta_message::address::Address;
-use staffetta_smtp::command::{BodyType, ClientName, Command, CommandError, ForwardPath};
+use staffetta_smtp::command::{ClientName, Command, CommandError, ForwardPath};
 use staffetta_smtp::line::LineError;
 use staffetta_smtp::reply::{EnhancedCode, Reply, Severity};
 
@@ -167,7 +167,6 @@ pub struct Identified {
 struct Opening {
     sender: Option<Address>,
     size: Option<u64>,
-    body: BodyType,
 }
 
 /// Next state and what to do.
@@ -304,7 +303,7 @@ impl Session {
         match result {
             Ok(id) => {
                 self.transactions += 1;
-                let transaction = Transaction::new(id, opening.sender, opening.body, opening.size);
+                let transaction = Transaction::new(id, opening.sender, opening.size);
                 let reply = Reply::new(250, EnhancedCode(2, 1, 0), "sender ok");
                 (State::Sender(peer, transaction), Effect::Reply(reply))
             }

@@ -8,7 +8,6 @@ use staffetta_directory_api::memory::MemoryDirectory;
 use staffetta_directory_api::{AccountId, Quota, ResolvedAccount, ShardEpoch, ShardName};
 use staffetta_mailstore_api::{Accounts as _, TransactionId};
 use staffetta_message::address::{Address, Domain};
-use staffetta_smtp::command::BodyType;
 use uuid::Uuid;
 
 use super::*;
@@ -62,8 +61,7 @@ impl Bench {
     /// Accepts one message while the clock runs, and says how long it took.
     async fn accept(&self, recipients: &[Recipient]) -> (Result<Taken, Refusal>, Duration) {
         let id = TransactionId(Uuid::from_u128(0x0190));
-        let mut transaction =
-            Transaction::new(id, Some(address("alice@north.test")), BodyType::SevenBit, None);
+        let mut transaction = Transaction::new(id, Some(address("alice@north.test")), None);
         recipients.iter().for_each(|recipient| transaction.add(recipient.clone()));
         let hostname = Domain::parse("mx.north.test").unwrap();
         let at = self.clock.now().into();
@@ -81,6 +79,7 @@ impl Bench {
         let message = Message {
             transaction: &transaction,
             body: Spooled::from(Bytes::from_static(b"Subject: x\r\n\r\nhello\r\n")),
+            eight_bit: false,
             prefix: Prefix::new(&origin, Lacks::default()),
             received_at: at,
             traceparent: None,
@@ -148,7 +147,7 @@ async fn an_unknown_outcome_queues_under_the_same_key_so_nothing_is_stored_twice
     assert_eq!(delivered[0].transaction, queued[0].transaction);
     assert_eq!(bench.stored(2).await, 1);
     // What outbound will do.
-    let mut transaction = Transaction::new(queued[0].transaction, None, BodyType::SevenBit, None);
+    let mut transaction = Transaction::new(queued[0].transaction, None, None);
     transaction.add(bob());
     let (_, targets) = transaction.one_shard().unwrap();
     let body = Spooled::from(Bytes::from_static(b"Subject: x\r\n\r\nhello\r\n"));

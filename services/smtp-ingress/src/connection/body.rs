@@ -19,6 +19,7 @@ pub(super) struct Incoming {
     pub(super) size: u64,
     body: Result<Spooled, Refusal>,
     header: BytesMut,
+    eight_bit: bool,
 }
 
 impl Driver {
@@ -52,11 +53,13 @@ impl Driver {
         let deadline = Instant::now() + config.timeouts.body;
         let mut receiver = DataReceiver::new(BodyLimits { size: config.body.size, line: config.body.line });
         let mut header = HeaderBlock::new(config.body.header);
+        let mut eight_bit = false;
         let mut spool = Spool::Open(self.server.spool.writer());
         loop {
             if !self.io.input.is_empty() {
                 let received = receiver.push(&mut self.io.input);
                 header.push(&received.chunk);
+                eight_bit |= !received.chunk.is_ascii();
                 spool = match receiver.problem() {
                     Some(_) => Spool::Lost(None),
                     None => spool.write(received.chunk).await,
@@ -79,7 +82,7 @@ impl Driver {
             }
             None => spool.finish().await,
         };
-        Ok(Incoming { size, body, header: header.block })
+        Ok(Incoming { size, body, header: header.block, eight_bit })
     }
 
     async fn too_slow<T>(&mut self) -> Result<T, Ended> {
@@ -98,7 +101,8 @@ impl Driver {
         let (span, traceparent) = self.accept_span(&incoming.header);
         let received_at = policy.clock.now().into();
         let prefix = self.prefix(transaction, lacks, received_at)?;
-        let message = Message { transaction, body, prefix, received_at, traceparent };
+        let eight_bit = incoming.eight_bit;
+        let message = Message { transaction, body, eight_bit, prefix, received_at, traceparent };
         policy.accept(message).instrument(span).await
     }
 

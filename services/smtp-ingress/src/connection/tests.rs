@@ -63,6 +63,7 @@ transcripts![
     drain,
     drain_during_data,
     drain_ends_early,
+    eight_bit,
     errors,
     idle,
     login_ended,

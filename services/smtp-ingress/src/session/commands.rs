@@ -76,7 +76,7 @@ impl Session {
         if let Some(refusal) = self.mail_refusal(&peer, parameters) {
             return (State::Identified(peer), refusal);
         }
-        let opening = Opening { sender: sender.clone(), size: parameters.size, body: parameters.body };
+        let opening = Opening { sender: sender.clone(), size: parameters.size };
         (State::AwaitingSender(peer, opening), Effect::JudgeSender(sender))
     }
 

@@ -5,14 +5,12 @@ use std::collections::BTreeSet;
 use staffetta_directory_api::{ResolvedAccount, ShardName};
 use staffetta_mailstore_api::{DeliveryTarget, TransactionId};
 use staffetta_message::address::Address;
-use staffetta_smtp::command::BodyType;
 
 /// The envelope of a message under way.
 #[derive(Debug, Clone)]
 pub struct Transaction {
     id: TransactionId,
     sender: Option<Address>,
-    body: BodyType,
     size: Option<u64>,
     recipients: Vec<Recipient>,
 }
@@ -36,8 +34,8 @@ pub enum Route {
 }
 
 impl Transaction {
-    pub(crate) fn new(id: TransactionId, sender: Option<Address>, body: BodyType, size: Option<u64>) -> Self {
-        Self { id, sender, body, size, recipients: Vec::new() }
+    pub(crate) fn new(id: TransactionId, sender: Option<Address>, size: Option<u64>) -> Self {
+        Self { id, sender, size, recipients: Vec::new() }
     }
 
     /// Drawn at MAIL; the idempotency key of the acceptance and the name of the message in every log.
@@ -50,12 +48,6 @@ impl Transaction {
     #[must_use]
     pub fn sender(&self) -> Option<&Address> {
         self.sender.as_ref()
-    }
-
-    /// Whether MAIL said `BODY=8BITMIME`.
-    #[must_use]
-    pub fn eight_bit(&self) -> bool {
-        self.body == BodyType::EightBitMime
     }
 
     /// What MAIL said about the size.

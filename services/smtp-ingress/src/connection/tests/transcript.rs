@@ -12,6 +12,7 @@
 //! - `@store`, `@queue` with `ok`, `away`, `lost`, `never`; `@directory ok|away`; `@disable alice`
 //! - `@delivered n`, `@queued n`: what mailstore and the queue were given so far
 //! - `@text ...`, `@no-text ...`: the last message they were given holds, or does not hold, this
+//! - `@eight-bit true|false`: what the queue was told about the body
 //! - `@trace text`: the trace that the queue was told to continue begins so; `@other-trace text`: does not
 //! - `@quota bob bytes`, `@pass milliseconds`, `@drain`, and `@drained`, which must not take long
 
@@ -197,6 +198,7 @@ impl Stage {
                 let text = self.given().text;
                 assert!(text.contains(&unescape(rest)), "{place}: {text}");
             }
+            "eight-bit" => assert_eq!(self.given().eight_bit.to_string(), rest, "{place}"),
             "trace" => {
                 let trace = self.given().traceparent.unwrap_or_default();
                 assert!(trace.starts_with(rest) && trace.len() == 55, "{place}: {trace}");
