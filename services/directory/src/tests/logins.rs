@@ -114,7 +114,7 @@ async fn login_and_renewal_write_nothing() {
     site.pod().await.add_account(ALICE, "pw").await;
     let context = Context::for_tests();
     let pool = Pool::connect(&config.postgres, "directory", &context).await.unwrap();
-    let refused = sqlx::query("DELETE FROM ended_session").execute(&*pool.inner()).await;
+    let refused = sqlx::query("DELETE FROM ended_session").execute(pool.inner()).await;
     assert!(refused.is_err(), "this pool cannot write");
     let directory = build(&config, &pool, &context, &Tasks::new()).unwrap();
     let gateway = directory.for_workload("imap-gateway");
