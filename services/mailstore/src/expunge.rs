@@ -62,7 +62,7 @@ impl PostgresMailstore {
                     let doomed =
                         Doomed { account, mailbox: request.mailbox, uids: &rest, flags, undelete: true };
                     let removed = chunk(&mut transaction, doomed, self.limits()).await?;
-                    let modseq = removed.modseq.unwrap_or_else(|| mailbox_modseq).0;
+                    let modseq = removed.modseq.unwrap_or(mailbox_modseq).0;
                     let uids = runs(&removed.uids);
                     let outcome = Outcome::Expunge { uids, highest_modseq: modseq, last: removed.last };
                     key.insert(&mut transaction, &outcome).await?;

@@ -97,7 +97,7 @@ impl PostgresMailstore {
             .map_err(|error| database(&error))?;
         ranges.advance(rows.len(), CHUNK, rows.last().map(|row| row.uid));
         let changed_to = rows.iter().find(|row| row.changed).map(|row| modseq_from(row.modseq));
-        let highest = changed_to.unwrap_or_else(|| mailbox_modseq);
+        let highest = changed_to.unwrap_or(mailbox_modseq);
         let last_uid = ranges.next().and_then(|_| rows.last()).map(|row| uid(row.uid)).transpose()?;
         let chunk = chunk_of(rows, highest, last_uid.map(|uid| uid.get()))?;
         key.insert(&mut transaction, &Outcome::Store(clone_of(&chunk))).await?;

@@ -13,10 +13,13 @@ use staffetta_packs::store::fault::Faulty;
 use staffetta_packs::store::memory::MemoryStore;
 
 use crate::app::{Backend, Replacements};
-use crate::config::MailstoreConfig;
+use crate::config::{Limits, MailstoreConfig};
 use crate::hints::{Hints, LocalHints};
 
 mod batches;
+mod journal;
+mod service;
+mod watching;
 
 /// A shard of two pods on one database, one object store and shared hints.
 pub(crate) struct Shard {
@@ -35,24 +38,30 @@ impl Drop for Shard {
 }
 
 impl Shard {
+    /// Both pods hear each other's hints.
     pub(crate) async fn start() -> Self {
+        let hints: Arc<dyn Hints> = Arc::new(LocalHints::default());
+        Self::start_with(&[hints.clone(), hints], Limits::default()).await
+    }
+
+    pub(crate) async fn start_with(hints: &[Arc<dyn Hints>; 2], limits: Limits) -> Self {
         let database = TestDatabase::create().await;
         let clock = Manual::at_unix(1_750_000_000);
         let shared: Arc<dyn Clock> = Arc::new(clock.clone());
         let context = Context::with_clock("mailstore", shared);
         let objects = Arc::new(Faulty::new(Arc::new(MemoryStore::default())));
         let tasks = Tasks::new();
-        let config = config(&database);
+        let config = MailstoreConfig { limits, ..config(&database) };
         let store: Arc<dyn ObjectStore> = objects.clone();
-        let hints: Arc<dyn Hints> = Arc::new(LocalHints::default());
-        let parts = Replacements { objects: Some(store), hints: Some(hints) };
-        let one = Backend::open(&config, parts.clone(), &context, &tasks).await.expect("pod one");
-        let two = Backend::open(&config, parts, &context, &tasks).await.expect("pod two");
+        let parts =
+            |pod: usize| Replacements { objects: Some(store.clone()), hints: Some(hints[pod].clone()) };
+        let one = Backend::open(&config, parts(0), &context, &tasks).await.expect("pod one");
+        let two = Backend::open(&config, parts(1), &context, &tasks).await.expect("pod two");
         Self { one, two, objects, clock, tasks }
     }
 }
 
-fn config(database: &TestDatabase) -> MailstoreConfig {
+pub(crate) fn config(database: &TestDatabase) -> MailstoreConfig {
     let text = r#"
         [grpc]
         address = "127.0.0.1:0"
@@ -94,3 +103,14 @@ async fn fixture() -> Fixture {
 }
 
 staffetta_mailstore_api::contract_tests!(fixture);
+
+/// The same through a gRPC round trip.
+mod wire {
+    use staffetta_mailstore_api::contract::{Fixture, through_grpc};
+
+    async fn fixture() -> Fixture {
+        through_grpc(super::fixture().await).await
+    }
+
+    staffetta_mailstore_api::contract_tests!(fixture);
+}
