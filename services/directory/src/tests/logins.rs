@@ -125,6 +125,21 @@ async fn login_and_renewal_write_nothing() {
 }
 
 #[tokio::test]
+async fn unknown_login_costs_a_hash_like_a_wrong_password() {
+    let site = Site::new().await;
+    let pod = site.pod().await;
+    pod.add_account(ALICE, "pw").await;
+    let gateway = pod.as_workload("pop3-gateway");
+    for (hashes, login) in [(1, ALICE), (2, "nobody@north.test"), (3, "no address")] {
+        let error = gateway.login(attempt(login, "wrong")).await.unwrap_err();
+        assert_eq!(error, DirectoryError::AuthenticationFailed);
+        let metrics = pod.context.metrics_text();
+        let line = format!("directory_verifications_total{{source=\"hash\"}} {hashes}");
+        assert!(metrics.contains(&line), "{login}: {metrics}");
+    }
+}
+
+#[tokio::test]
 async fn credential_allows_only_its_scopes() {
     let site = Site::new().await;
     let pod = site.pod().await;
