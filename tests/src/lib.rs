@@ -2,5 +2,5 @@
 //!
 //! The clients speak the wire themselves and share no code with the servers, so that a mistake is not made on both sides.
 
-pub mod client;
+pub use staffetta_local::client;
 pub mod local;

@@ -76,7 +76,9 @@ impl std::fmt::Debug for DnsServer {
 #[expect(clippy::disallowed_methods, reason = "a name server takes no connections of the product")]
 async fn bind(address: IpAddr) -> anyhow::Result<(UdpSocket, TcpListener)> {
     for _ in 0..20 {
-        let tcp = TcpListener::bind((address, 0)).await.with_context(|| format!("cannot bind a name server on {address}"))?;
+        let tcp = TcpListener::bind((address, 0))
+            .await
+            .with_context(|| format!("cannot bind a name server on {address}"))?;
         if let Ok(udp) = UdpSocket::bind(tcp.local_addr()?).await {
             return Ok((udp, tcp));
         }

@@ -1,1 +1,3 @@
-//! staffetta-ctl
+//! The `staffetta` command: domains, accounts, aliases and the queue, for people.
+
+pub mod endpoints;

@@ -50,7 +50,7 @@ pub struct LogConfig {
 
 impl Default for LogConfig {
     fn default() -> Self {
-        Self { format: LogFormat::Json, filter: "info".to_owned() }
+        Self { format: LogFormat::Json, filter: "info,opentelemetry=warn,opentelemetry_sdk=warn".to_owned() }
     }
 }
 

@@ -193,7 +193,10 @@ impl ImapClient {
         let mut response = String::new();
         loop {
             let line = self.stream.line().await?;
-            let literal = line.strip_suffix('}').and_then(|head| head.rsplit_once('{')).and_then(|(_, n)| n.parse().ok());
+            let literal = line
+                .strip_suffix('}')
+                .and_then(|head| head.rsplit_once('{'))
+                .and_then(|(_, n)| n.parse().ok());
             response.push_str(&line);
             let Some(length) = literal else { return Ok(response) };
             response.push_str("\r\n");

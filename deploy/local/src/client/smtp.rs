@@ -26,7 +26,10 @@ impl Reply {
     /// The transaction id of an acceptance, which is the last UUID in the text.
     #[must_use]
     pub fn transaction(&self) -> Option<uuid::Uuid> {
-        self.text().split(|c: char| !c.is_ascii_hexdigit() && c != '-').rev().find_map(|word| word.parse().ok())
+        self.text()
+            .split(|c: char| !c.is_ascii_hexdigit() && c != '-')
+            .rev()
+            .find_map(|word| word.parse().ok())
     }
 }
 
@@ -103,7 +106,12 @@ impl SmtpClient {
     ///
     /// # Errors
     /// A command before the final dot was refused.
-    pub async fn send_mail(&mut self, sender: &str, recipients: &[&str], message: &[u8]) -> anyhow::Result<Reply> {
+    pub async fn send_mail(
+        &mut self,
+        sender: &str,
+        recipients: &[&str],
+        message: &[u8],
+    ) -> anyhow::Result<Reply> {
         let mut batch = format!("MAIL FROM:<{sender}>\r\n");
         for recipient in recipients {
             batch.push_str(&format!("RCPT TO:<{recipient}>\r\n"));

@@ -11,13 +11,15 @@ use anyhow::Context as _;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
-use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, BufReader, ReadBuf};
+use tokio::io::{
+    AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, BufReader, ReadBuf,
+};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 /// No answer takes longer in any test.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A TLS client that trusts one authority.
 ///
@@ -49,7 +51,9 @@ impl Stream {
     /// # Errors
     /// Nobody listens.
     pub async fn connect(host: &str, port: u16) -> anyhow::Result<Self> {
-        let socket = TcpStream::connect((host, port)).await.with_context(|| format!("cannot connect to {host}:{port}"))?;
+        let socket = TcpStream::connect((host, port))
+            .await
+            .with_context(|| format!("cannot connect to {host}:{port}"))?;
         socket.set_nodelay(true)?;
         Ok(Self { inner: BufReader::with_capacity(64 * 1024, Socket::Plain(socket)) })
     }
@@ -67,9 +71,14 @@ impl Stream {
     /// # Errors
     /// The handshake fails.
     pub async fn start_tls(self, host: &str, tls: &Arc<ClientConfig>) -> anyhow::Result<Self> {
-        let Socket::Plain(socket) = self.inner.into_inner() else { anyhow::bail!("the connection has TLS already") };
+        let Socket::Plain(socket) = self.inner.into_inner() else {
+            anyhow::bail!("the connection has TLS already")
+        };
         let name = ServerName::try_from(host.to_owned())?;
-        let stream = TlsConnector::from(Arc::clone(tls)).connect(name, socket).await.context("TLS handshake failed")?;
+        let stream = TlsConnector::from(Arc::clone(tls))
+            .connect(name, socket)
+            .await
+            .context("TLS handshake failed")?;
         Ok(Self { inner: BufReader::with_capacity(64 * 1024, Socket::Tls(Box::new(stream))) })
     }
 
@@ -88,8 +97,14 @@ impl Stream {
     /// The stream has ended, or nothing came in time.
     pub async fn line(&mut self) -> anyhow::Result<String> {
         let mut line = Vec::new();
-        tokio::time::timeout(PATIENCE, self.inner.read_until(b'\n', &mut line)).await.context("no answer in time")??;
-        anyhow::ensure!(line.ends_with(b"\r\n"), "the connection was closed after {:?}", String::from_utf8_lossy(&line));
+        tokio::time::timeout(PATIENCE, self.inner.read_until(b'\n', &mut line))
+            .await
+            .context("no answer in time")??;
+        anyhow::ensure!(
+            line.ends_with(b"\r\n"),
+            "the connection was closed after {:?}",
+            String::from_utf8_lossy(&line)
+        );
         line.truncate(line.len() - 2);
         Ok(String::from_utf8_lossy(&line).into_owned())
     }
@@ -100,7 +115,9 @@ impl Stream {
     /// The stream has ended, or nothing came in time.
     pub async fn octets(&mut self, count: usize) -> anyhow::Result<Vec<u8>> {
         let mut octets = vec![0; count];
-        tokio::time::timeout(PATIENCE, self.inner.read_exact(&mut octets)).await.context("no answer in time")??;
+        tokio::time::timeout(PATIENCE, self.inner.read_exact(&mut octets))
+            .await
+            .context("no answer in time")??;
         Ok(octets)
     }
 
@@ -111,14 +128,22 @@ impl Stream {
     pub async fn at_end(&mut self) -> anyhow::Result<bool> {
         match tokio::time::timeout(PATIENCE, self.inner.fill_buf()).await.context("no end in time")? {
             Ok(buffer) => Ok(buffer.is_empty()),
-            Err(error) if matches!(error.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset) => Ok(true),
+            Err(error)
+                if matches!(error.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset) =>
+            {
+                Ok(true)
+            }
             Err(error) => Err(error.into()),
         }
     }
 }
 
 impl AsyncRead for Socket {
-    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Plain(stream) => Pin::new(stream).poll_read(cx, buffer),
             Self::Tls(stream) => Pin::new(stream.as_mut()).poll_read(cx, buffer),
