@@ -54,7 +54,7 @@ impl Service for Directory {
         background.spawn(watch_database(pool.clone(), context.clone()));
         let address = server.address();
         let routes = DirectoryServer::new(views).routes();
-        server.serve(routes, staffetta_proto::FILE_DESCRIPTOR_SET, drain.watch()).await?;
+        server.serve(routes, DirectoryServer::DESCRIPTORS, drain.watch()).await?;
         Ok(Self { address, pool, tasks, background, drain })
     }
 

@@ -34,6 +34,9 @@ pub struct DirectoryServer {
 }
 
 impl DirectoryServer {
+    /// The encoded descriptors of the services, for reflection.
+    pub const DESCRIPTORS: &'static [u8] = staffetta_proto::FILE_DESCRIPTOR_SET;
+
     /// Serves `directory`.
     #[must_use]
     pub fn new(directory: Arc<dyn Workloads>) -> Self {
