@@ -43,6 +43,8 @@ use crate::worker::scheduler::Scheduler;
 const WORKLOAD: &str = "outbound";
 /// How often history is purged.
 const PURGE_PAUSE: Duration = Duration::from_secs(600);
+/// How long servers are waited for that we say goodbye to.
+const GOODBYES: Duration = Duration::from_secs(1);
 /// Kept of the drain's budget for what comes after the last attempt.
 const CLOSING: Duration = Duration::from_secs(3);
 
@@ -54,6 +56,8 @@ pub struct Outbound {
     work: Tasks,
     /// Loops that end with the service.
     background: Tasks,
+    /// Goodbyes to servers.
+    goodbyes: Tasks,
     scheduler: Scheduler,
     pool: Pool,
     database: Database,
@@ -66,14 +70,15 @@ impl Service for Outbound {
     type Config = OutboundConfig;
 
     async fn start(config: OutboundConfig, context: Context) -> anyhow::Result<Self> {
-        let (drain, work, background) = (Drain::new(), Tasks::new(), Tasks::new());
+        let (drain, work) = (Drain::new(), Tasks::new());
+        let (background, goodbyes) = (Tasks::new(), Tasks::new());
         let server = GrpcServer::bind("grpc", &config.grpc, &context, &work)?;
         let endpoints = vec![("grpc".to_owned(), server.address())];
         let database = Database::connect(&config.database, "queue", &context).await.context("database")?;
         let spool = SpoolBudget::new(&config.spool);
         let name = config.writer.as_deref().map_or_else(WriterId::random, WriterId::new);
         let (queue, writer) = open_queue(&config, &context, &database, &spool, &name).await?;
-        let pool = Pool::new(config.delivery.reuse.clone(), context.clock.clone(), background.clone());
+        let pool = Pool::new(config.delivery.reuse.clone(), context.clock.clone(), goodbyes.clone());
         let metrics = Metrics::new(&context.meter);
         let attempts = Attempts {
             schedule: Arc::new(queue.clone()) as Arc<dyn Schedule>,
@@ -104,7 +109,7 @@ impl Service for Outbound {
             context.clock.clone(),
             context.meter.clone(),
         ));
-        Ok(Self { endpoints, drain, work, background, scheduler, pool, database, writer })
+        Ok(Self { endpoints, drain, work, background, goodbyes, scheduler, pool, database, writer })
     }
 
     fn endpoints(&self) -> Vec<(String, SocketAddr)> {
@@ -118,10 +123,9 @@ impl Service for Outbound {
             tracing::warn!(cut = self.scheduler.in_flight(), "attempts were cut");
         }
         self.scheduler.release().await;
+        self.background.stop().await;
         self.pool.close_all();
-        // The goodbyes are among these.
-        let _ =
-            tokio::time::timeout(Duration::from_millis(500), self.background.finish(Duration::ZERO)).await;
+        self.goodbyes.finish(GOODBYES).await;
         drop(self.scheduler);
         // The writer ends when the last handle to the queue is gone; the calls that hold one are over.
         let _ = tokio::time::timeout(CLOSING, self.writer).await;

@@ -25,3 +25,6 @@ pub mod worker;
 
 pub use app::Outbound;
 pub use config::OutboundConfig;
+
+#[cfg(test)]
+mod tests;

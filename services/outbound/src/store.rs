@@ -69,6 +69,7 @@ pub struct PostgresQueue {
     spool: SpoolBudget,
     wake: Arc<Notify>,
     lifetime: Duration,
+    clock: Arc<dyn Clock>,
 }
 
 impl std::fmt::Debug for PostgresQueue {
@@ -93,9 +94,15 @@ impl PostgresQueue {
         let acceptance = Arc::new(Acceptance::new(pool.clone(), lifetime, Arc::clone(&wake)));
         let reader = PackReader::new(Arc::clone(&storage.store), storage.prefix.clone());
         let name = (storage.prefix, storage.writer);
-        let (writer, task) =
-            PackWriter::start(storage.store, acceptance, clock, name, &storage.packs, storage.in_flight);
-        Ok((Self { pool, writer, reader, spool: storage.spool, wake, lifetime }, task))
+        let (writer, task) = PackWriter::start(
+            storage.store,
+            acceptance,
+            clock.clone(),
+            name,
+            &storage.packs,
+            storage.in_flight,
+        );
+        Ok((Self { pool, writer, reader, spool: storage.spool, wake, lifetime, clock }, task))
     }
 
     async fn submit(&self, body: Spooled, item: Item) -> Result<Accepted, QueueError> {
@@ -108,9 +115,24 @@ impl PostgresQueue {
 impl Queue for PostgresQueue {
     async fn enqueue(&self, request: EnqueueRequest) -> Result<Enqueued, QueueError> {
         request.validate()?;
-        let body = request.body.clone();
-        let accepted = self.submit(body, Item::message(request)).await?;
-        Ok(Enqueued { fresh: accepted.fresh })
+        let began = self.clock.instant();
+        let (transaction, body) = (request.transaction, request.body.clone());
+        let sender = request.sender.as_ref().map(ToString::to_string).unwrap_or_default();
+        let recipients: Vec<String> = request.recipients.iter().map(ToString::to_string).collect();
+        let size = body.len();
+        let outcome = self.submit(body, Item::message(request)).await;
+        let elapsed = self.clock.instant().saturating_duration_since(began);
+        let result = match &outcome {
+            Ok(accepted) if accepted.fresh => "queued".to_owned(),
+            Ok(_) => "known already".to_owned(),
+            Err(error) => error.to_string(),
+        };
+        tracing::info!(
+            %transaction, sender, recipients = recipients.join(" "), size, result,
+            elapsed_ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
+            "enqueue",
+        );
+        Ok(Enqueued { fresh: outcome?.fresh })
     }
 
     async fn list(&self, filter: &QueueFilter) -> Result<Vec<QueuedMessage>, QueueError> {
