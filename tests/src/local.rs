@@ -110,7 +110,8 @@ impl Local {
         tokio::time::timeout(READY, wait).await.context("staffetta-local is not ready in time")??;
         // Keep reading, so that it never waits for somebody to take its log.
         tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
-        let endpoints = serde_json::from_slice(&std::fs::read(&file)?).context("the endpoints file is not as documented")?;
+        let endpoints = serde_json::from_slice(&std::fs::read(&file)?)
+            .context("the endpoints file is not as documented")?;
         Ok(Self { child: Some(child), folder, endpoints })
     }
 
@@ -145,7 +146,9 @@ impl Local {
         let Some(mut child) = self.child.take() else { return Ok(()) };
         let pid = child.id().context("staffetta-local has ended by itself")?;
         terminate(pid)?;
-        let status = tokio::time::timeout(END, child.wait()).await.context("staffetta-local does not end in time")??;
+        let status = tokio::time::timeout(END, child.wait())
+            .await
+            .context("staffetta-local does not end in time")??;
         anyhow::ensure!(status.success(), "staffetta-local ended with {status}");
         Ok(())
     }
@@ -188,7 +191,11 @@ pub fn kill(pid: u32) -> anyhow::Result<()> {
     signal(pid, "KILL")
 }
 
-fn signal(pid: u32, name: &str) -> anyhow::Result<()> {
+/// Sends a signal to a process of ours.
+///
+/// # Errors
+/// There is no such process.
+pub fn signal(pid: u32, name: &str) -> anyhow::Result<()> {
     let status = Command::new("kill").args(["-s", name, &pid.to_string()]).status()?;
     anyhow::ensure!(status.success(), "cannot send SIG{name} to {pid}");
     Ok(())
@@ -206,4 +213,18 @@ pub fn binary(name: &str) -> anyhow::Result<PathBuf> {
         .into_iter()
         .find(|path| path.is_file())
         .with_context(|| format!("{name} is not built: run `cargo build --workspace --bins` first"))
+}
+
+/// A program of the system, on the PATH or where Debian puts servers.
+///
+/// # Errors
+/// It is missing; the message names the package.
+pub fn installed(name: &str, package: &str) -> anyhow::Result<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let servers = ["/usr/sbin", "/usr/local/sbin", "/sbin"].map(PathBuf::from);
+    std::env::split_paths(&path)
+        .chain(servers)
+        .map(|folder| folder.join(name))
+        .find(|program| program.is_file())
+        .with_context(|| format!("{name} is not installed: install the package `{package}`"))
 }

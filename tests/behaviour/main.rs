@@ -1,0 +1,3 @@
+//! How whole platforms behave: every service as its own process, on real dependencies. One module per behaviour.
+
+mod flow;
