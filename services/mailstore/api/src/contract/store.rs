@@ -52,7 +52,8 @@ pub async fn unchanged_since_holds_changed_messages_back(fixture: Fixture) {
     let request = StoreRequest {
         key: key(),
         mailbox: inbox,
-        uids: uids(&[1, 2, 3, 99]),
+        // The newest has exactly the MODSEQ that is known.
+        uids: uids(&[1, 2, 3, 4, 99]),
         operation: FlagsOperation::Add,
         flags: flags(&[SystemFlag::Seen], &[]),
         unchanged_since: Some(known),
@@ -60,13 +61,13 @@ pub async fn unchanged_since_holds_changed_messages_back(fixture: Fixture) {
     let outcome = alice.store.store(&alice.access, &request).await.expect("store");
     assert_eq!(outcome.modified, uids(&[2]));
     let stored: UidSet = outcome.stored.iter().flat_map(|run| run.uids.runs()).collect();
-    assert_eq!(stored, uids(&[1, 3]));
+    assert_eq!(stored, uids(&[1, 3, 4]));
     let now: Vec<_> = alice.fetch_all(inbox).await.into_iter().map(|message| message.flags).collect();
     let seen = flags(&[SystemFlag::Seen], &[]);
-    assert_eq!(now, [seen.clone(), other, seen, Flags::NONE]);
+    assert_eq!(now, [seen.clone(), other, seen.clone(), seen]);
     let never = StoreRequest { key: key(), unchanged_since: Some(crate::ModSeq(0)), ..request };
     let outcome = alice.store.store(&alice.access, &never).await.expect("store");
-    assert_eq!((outcome.modified, outcome.stored.len()), (uids(&[1, 2, 3]), 0));
+    assert_eq!((outcome.modified, outcome.stored.len()), (uids(&[1, 2, 3, 4]), 0));
 }
 
 /// No needless news for other sessions.
