@@ -12,7 +12,7 @@ use crate::target::{RECEIVERS, Target};
 
 /// Accepts messages over parallel sessions, one connection per message, and waits until STATUS counts them all.
 #[expect(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
-pub async fn submit_to_visible(
+pub(crate) async fn submit_to_visible(
     target: &Target,
     sessions: usize,
     messages: usize,
@@ -78,7 +78,7 @@ async fn counted(target: &Target) -> anyhow::Result<usize> {
 }
 
 /// A message of about `size` octets.
-pub fn message(serial: usize, size: usize, recipient: &str) -> Vec<u8> {
+pub(crate) fn message(serial: usize, size: usize, recipient: &str) -> Vec<u8> {
     let needle = if serial.is_multiple_of(100) { " needle" } else { "" };
     let mut message = format!(
         "From: Sender {0} <sender{0}@load.test>\r\nTo: <{recipient}>\r\nSubject: report {serial}{needle}\r\n\

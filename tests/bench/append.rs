@@ -10,7 +10,7 @@ const APPENDS: usize = 100;
 
 /// A session in IDLE sees what another one appends.
 #[expect(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
-pub async fn push(target: &Target) -> anyhow::Result<Vec<Measure>> {
+pub(crate) async fn push(target: &Target) -> anyhow::Result<Vec<Measure>> {
     let mut writer = target.imap(PUSH).await?;
     let mut waiting = target.imap(PUSH).await?;
     waiting.ok("SELECT INBOX").await?;

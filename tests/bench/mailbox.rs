@@ -15,7 +15,7 @@ const BODIES: usize = 1000;
 const MESSAGE: usize = 4000;
 
 /// Fills the mailbox `big` and the INBOX that POP3 reads.
-pub async fn fill(target: &Target, count: usize) -> anyhow::Result<()> {
+pub(crate) async fn fill(target: &Target, count: usize) -> anyhow::Result<()> {
     for (account, mailbox, count) in [(BIG, "big", count), (POP, "INBOX", BODIES)] {
         let mut client = target.imap(account).await?;
         client.command(&format!("CREATE {mailbox}")).await?;
@@ -30,7 +30,7 @@ pub async fn fill(target: &Target, count: usize) -> anyhow::Result<()> {
 
 /// Parallel logins.
 #[expect(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
-pub async fn login(target: &Target) -> anyhow::Result<Vec<Measure>> {
+pub(crate) async fn login(target: &Target) -> anyhow::Result<Vec<Measure>> {
     let started = Instant::now();
     let mut running = JoinSet::new();
     for session in 0..PARALLEL_LOGINS {
@@ -50,7 +50,7 @@ pub async fn login(target: &Target) -> anyhow::Result<Vec<Measure>> {
 
 /// SELECT, FETCH, SEARCH and STORE on the big mailbox.
 #[expect(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
-pub async fn read(target: &Target, count: usize) -> anyhow::Result<Vec<Measure>> {
+pub(crate) async fn read(target: &Target, count: usize) -> anyhow::Result<Vec<Measure>> {
     let mut measures = Vec::new();
     let mut client = target.imap(BIG).await?;
     let mut step = Instant::now();
@@ -92,7 +92,7 @@ pub async fn read(target: &Target, count: usize) -> anyhow::Result<Vec<Measure>>
 
 /// RETR of a whole maildrop.
 #[expect(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
-pub async fn pop3(target: &Target) -> anyhow::Result<Vec<Measure>> {
+pub(crate) async fn pop3(target: &Target) -> anyhow::Result<Vec<Measure>> {
     let mut client = Pop3Client::connect(&target.host, target.pop3).await?;
     client.login(&target.address(POP), &target.password).await?;
     let started = Instant::now();

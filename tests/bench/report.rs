@@ -6,34 +6,34 @@ use serde_json::json;
 
 /// One figure of one round.
 #[derive(Debug, Clone)]
-pub struct Measure {
+pub(crate) struct Measure {
     /// What was measured.
-    pub name: String,
+    pub(crate) name: String,
     /// The figure.
-    pub value: f64,
+    pub(crate) value: f64,
     /// Its unit.
-    pub unit: &'static str,
+    pub(crate) unit: &'static str,
     /// Whether more is better.
-    pub more_is_better: bool,
+    pub(crate) more_is_better: bool,
 }
 
 impl Measure {
     /// A rate per second.
-    pub fn rate(name: impl Into<String>, count: usize, seconds: f64) -> Self {
+    pub(crate) fn rate(name: impl Into<String>, count: usize, seconds: f64) -> Self {
         #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
         let value = count as f64 / seconds.max(1e-9);
         Self { name: name.into(), value, unit: "/s", more_is_better: true }
     }
 
     /// A duration, shown in milliseconds.
-    pub fn time(name: impl Into<String>, seconds: f64) -> Self {
+    pub(crate) fn time(name: impl Into<String>, seconds: f64) -> Self {
         Self { name: name.into(), value: seconds * 1000.0, unit: "ms", more_is_better: false }
     }
 }
 
 /// All figures of all targets.
 #[derive(Debug)]
-pub struct Report {
+pub(crate) struct Report {
     targets: Vec<String>,
     rows: Vec<Row>,
 }
@@ -46,12 +46,12 @@ struct Row {
 
 impl Report {
     /// An empty report.
-    pub fn new(targets: Vec<String>) -> Self {
+    pub(crate) fn new(targets: Vec<String>) -> Self {
         Self { targets, rows: Vec::new() }
     }
 
     /// Adds one round of one target.
-    pub fn add(&mut self, target: usize, measures: Vec<Measure>) {
+    pub(crate) fn add(&mut self, target: usize, measures: Vec<Measure>) {
         for measure in measures {
             let at = self.rows.iter().position(|row| row.measure.name == measure.name).unwrap_or_else(|| {
                 self.rows.push(Row { measure: measure.clone(), values: vec![Vec::new(); self.targets.len()] });
@@ -62,7 +62,7 @@ impl Report {
     }
 
     /// For people. A ratio above 1 means that the first target is better.
-    pub fn table(&self) -> String {
+    pub(crate) fn table(&self) -> String {
         let mut table = format!("{:<44}", "median of rounds");
         for target in &self.targets {
             let _ = write!(table, "{target:>18}");
@@ -83,7 +83,7 @@ impl Report {
     }
 
     /// For programs.
-    pub fn json(&self) -> String {
+    pub(crate) fn json(&self) -> String {
         let rows = self.rows.iter().map(|row| {
             json!({
                 "name": row.measure.name, "unit": row.measure.unit, "values": row.values,

@@ -11,48 +11,48 @@ use staffetta_tests::local::Local;
 /// A server and its accounts.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Target {
+pub(crate) struct Target {
     /// Its name in the report.
-    pub name: String,
+    pub(crate) name: String,
     /// Its address.
-    pub host: String,
+    pub(crate) host: String,
     /// Its SMTP port for incoming mail.
-    pub smtp: u16,
+    pub(crate) smtp: u16,
     /// Its IMAP port.
-    pub imap: u16,
+    pub(crate) imap: u16,
     /// Its POP3 port.
     pub pop3: u16,
     /// The domain of its accounts.
-    pub domain: String,
+    pub(crate) domain: String,
     /// The local part of its accounts, before the number.
-    pub user: String,
+    pub(crate) user: String,
     /// The password of every account.
-    pub password: String,
+    pub(crate) password: String,
 }
 
 /// Accounts that receive mail.
-pub const RECEIVERS: usize = 20;
+pub(crate) const RECEIVERS: usize = 20;
 /// The account with the big mailbox.
-pub const BIG: usize = 101;
+pub(crate) const BIG: usize = 101;
 /// The account that is read by POP3.
-pub const POP: usize = 102;
+pub(crate) const POP: usize = 102;
 /// The account that waits for new mail.
-pub const PUSH: usize = 103;
+pub(crate) const PUSH: usize = 103;
 
 impl Target {
     /// Reads the description of a server.
-    pub fn read(file: &Path) -> anyhow::Result<Self> {
+    pub(crate) fn read(file: &Path) -> anyhow::Result<Self> {
         let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
         serde_json::from_str(&text).with_context(|| format!("{} does not describe a server", file.display()))
     }
 
     /// The address of an account.
-    pub fn address(&self, number: usize) -> String {
+    pub(crate) fn address(&self, number: usize) -> String {
         format!("{}{number}@{}", self.user, self.domain)
     }
 
     /// A logged in IMAP session.
-    pub async fn imap(&self, number: usize) -> anyhow::Result<ImapClient> {
+    pub(crate) async fn imap(&self, number: usize) -> anyhow::Result<ImapClient> {
         let mut client = ImapClient::connect(&self.host, self.imap).await?;
         client.login(&self.address(number), &self.password).await?;
         Ok(client)
@@ -60,7 +60,7 @@ impl Target {
 }
 
 /// Starts a platform of one site with the accounts that the benchmarks use.
-pub async fn start() -> anyhow::Result<(Target, Local)> {
+pub(crate) async fn start() -> anyhow::Result<(Target, Local)> {
     let local = Local::start(&["--sites", "1", "--no-demo"]).await?;
     let site = &local.endpoints().sites[0];
     let domain = site.domains[0].clone();

@@ -25,7 +25,6 @@ pub fn choose(hosts: &[IpAddr]) -> anyhow::Result<Ports> {
     Ok(Ports { smtp, submission, submissions, imap, imaps, pop3, pop3s, admin })
 }
 
-#[expect(clippy::disallowed_methods, reason = "the port is only tried, not served")]
 fn is_free(hosts: &[IpAddr], base: u16) -> bool {
     let free = |address: SocketAddr| TcpListener::bind(address).is_ok();
     hosts.iter().all(|host| OFFSETS.iter().all(|offset| free(SocketAddr::new(*host, base + offset))))

@@ -173,7 +173,7 @@ impl ImapClient {
             if let Some(completion) = line.strip_prefix(tag).and_then(|rest| rest.strip_prefix(' ')) {
                 return Ok(Answer { untagged, completion: completion.to_owned() });
             }
-            untagged.push(line.strip_prefix("* ").map_or(line.clone(), str::to_owned));
+            untagged.push(line.strip_prefix("* ").map_or_else(|| line.clone(), str::to_owned));
         }
     }
 

@@ -88,7 +88,7 @@ impl Pop3Client {
             if line == "." {
                 return Ok(lines);
             }
-            lines.push(line.strip_prefix('.').map_or(line.clone(), str::to_owned));
+            lines.push(line.strip_prefix('.').map_or_else(|| line.clone(), str::to_owned));
         }
     }
 

@@ -20,9 +20,8 @@ pub async fn run(
     out: &mut dyn Output,
     uids: Option<SequenceSet>,
 ) -> io::Result<Completion> {
-    let uids = match uids.map(|set| view.resolve(&set, true)).transpose() {
-        Ok(uids) => uids,
-        Err(_) => return Ok(Completion::bad("No such message")),
+    let Ok(uids) = uids.map(|set| view.resolve(&set, true)).transpose() else {
+        return Ok(Completion::bad("No such message"));
     };
     let request = ExpungeRequest { key: draw_key(), mailbox: view.mailbox(), uids };
     let expunged = match login.shard.store.expunge(&login.access, &request).await {
