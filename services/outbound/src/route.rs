@@ -14,6 +14,7 @@ use std::collections::HashSet;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
+use futures_util::future::join_all;
 use rand::seq::SliceRandom;
 use serde::Deserialize;
 use staffetta_message::address::Domain;
@@ -104,13 +105,13 @@ impl Router {
             refuse(EnhancedCode(5, 1, 10), &format!("{domain} takes no mail (null MX)"))
         })?;
         hosts.truncate(mx::MAX_HOSTS);
-        let mut located = Vec::with_capacity(hosts.len());
-        let mut first_failure = None;
-        for host in hosts {
-            match self.locate(&host.name).await {
+        let answers = join_all(hosts.iter().map(|host| self.locate(&host.name))).await;
+        let (mut located, mut first_failure) = (Vec::with_capacity(hosts.len()), None);
+        for (host, answer) in hosts.into_iter().zip(answers) {
+            match answer {
                 Ok(addresses) => located.push((host, addresses)),
                 Err(failure) => {
-                    first_failure.get_or_insert((host.name.clone(), failure));
+                    first_failure.get_or_insert((host.name, failure));
                 }
             }
         }

@@ -230,13 +230,16 @@ impl Dns for Zone {
     }
 }
 
+/// Transaction, accounts, message.
+pub(super) type Stored = (TransactionId, Vec<i64>, String);
+
 /// Accounts at `north.test`, and where their mail goes.
 #[derive(Clone, Default)]
 pub(super) struct Local {
     pub(super) accounts: BTreeMap<&'static str, Vec<i64>>,
     pub(super) refusals: BTreeMap<i64, RefusalReason>,
     pub(super) away: Arc<Mutex<u32>>,
-    pub(super) stored: Arc<Mutex<Vec<(TransactionId, Vec<i64>, String)>>>,
+    pub(super) stored: Arc<Mutex<Vec<Stored>>>,
 }
 
 #[async_trait]

@@ -17,7 +17,7 @@ use staffetta_packs::store::memory::MemoryStore;
 use staffetta_packs::{PackConfig, Prefix, WriterId};
 use tracing_subscriber::layer::SubscriberExt as _;
 
-use super::fixture::{Local, Setup, message, now};
+use super::fixture::{Local, Setup, Stored, message, now};
 use super::peer::{DROP, Peer, STALL};
 use crate::client::pool::PoolConfig;
 use crate::client::session::TlsUse;
@@ -81,10 +81,7 @@ async fn refused_recipient_bounces_to_the_sender_and_the_bounce_is_delivered() {
 }
 
 /// Waits for that many deliveries to accounts here.
-async fn stored(
-    local: &Local,
-    count: usize,
-) -> Vec<(staffetta_outbound_api::TransactionId, Vec<i64>, String)> {
+async fn stored(local: &Local, count: usize) -> Vec<Stored> {
     for _ in 0..3_000 {
         let stored = local.stored.lock().unwrap().clone();
         if stored.len() >= count {

@@ -7,6 +7,9 @@ use staffetta_outbound_api::{ClaimedDelivery, RecipientResult, Verdict};
 
 use crate::config::RetryConfig;
 
+/// How many steps of the local backoff the pause of a destination here grows: 8 s with the defaults.
+const MAX_LOCAL_PAUSE: u32 = 3;
+
 /// How an attempt went, apart from its results.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Way {
@@ -50,12 +53,20 @@ pub fn plan(
     let age = (now - delivery.received_at).to_std().unwrap_or_default();
     // Nobody is told about mail from the null sender: that would answer a notice with a notice (RFC 5321 4.5.5).
     let has_sender = delivery.sender.is_some();
-    let backoff = if way == Way::Local { &retry.local } else { &retry.remote };
+    let own_trouble = way == Way::Local && is_own_trouble(&results);
+    let backoff = if own_trouble { &retry.local } else { &retry.remote };
     // One attempt is made when the life ends, or mail that came just after the last one would never be tried again.
     let left = (delivery.expires_at - now).to_std().unwrap_or_default();
     Plan {
         retry_after: backoff.delay_with(delivery.attempts, random).min(left),
-        suspend: (way == Way::Unreachable && any(Verdict::Deferred)).then_some(retry.pause),
+        suspend: match way {
+            Way::Unreachable if any(Verdict::Deferred) => Some(retry.pause),
+            // A backlog must not knock all at once, nor wait long once we are back.
+            Way::Local if own_trouble => {
+                Some(retry.local.delay_with(delivery.attempts.min(MAX_LOCAL_PAUSE), random))
+            }
+            Way::Local | Way::Remote | Way::Unreachable => None,
+        },
         bounce: has_sender && any(Verdict::Failed),
         delay_notice: has_sender
             && !delivery.delay_notified
@@ -63,6 +74,12 @@ pub fn plan(
             && age >= retry.delay_notice,
         results,
     }
+}
+
+/// Whether all that is deferred is so because a service of ours is away (4.3.x), not because of the mailbox.
+fn is_own_trouble(results: &[RecipientResult]) -> bool {
+    let mut deferred = results.iter().filter(|result| result.verdict == Verdict::Deferred).peekable();
+    deferred.peek().is_some() && deferred.all(|result| result.reply.enhanced.starts_with("4.3."))
 }
 
 fn expire(mut result: RecipientResult) -> RecipientResult {
@@ -133,6 +150,15 @@ mod tests {
     }
 
     #[test]
+    fn full_mailbox_is_not_knocked_at_every_minute() {
+        let delivery = delivery(Some("a@north.test"));
+        let mut full = result(Verdict::Deferred);
+        full.reply.enhanced = "4.2.2".to_owned();
+        let plan = plan(&delivery, vec![full], Way::Local, &RetryConfig::default(), at(1), 0.5);
+        assert_eq!((plan.retry_after.as_secs(), plan.suspend), (60, None));
+    }
+
+    #[test]
     fn last_attempt_is_made_when_the_life_ends() {
         let delivery = ClaimedDelivery { attempts: 20, ..delivery(Some("a@north.test")) };
         let before = decide(&delivery, Verdict::Deferred, Way::Remote, 119);
@@ -169,5 +195,7 @@ mod tests {
         assert!(decide(&delivery, Verdict::Deferred, Way::Unreachable, 1).suspend.is_some());
         assert!(decide(&delivery, Verdict::Deferred, Way::Remote, 1).suspend.is_none());
         assert!(decide(&delivery, Verdict::Failed, Way::Unreachable, 1).suspend.is_none());
+        let away = decide(&delivery, Verdict::Deferred, Way::Local, 1).suspend;
+        assert_eq!(away, Some(Duration::from_secs(1)), "ours comes back soon");
     }
 }

@@ -10,6 +10,9 @@ use super::delta;
 use super::state::State;
 use crate::{Claim, ClaimRequest, ClaimedDelivery, Destination, Lease, QueueError, RecipientId};
 
+/// When a delivery is due, and which.
+type Due = (DateTime<Utc>, Uuid);
+
 impl State {
     pub(super) fn claim(&mut self, request: &ClaimRequest, now: DateTime<Utc>) -> Claim {
         let mut deliveries = Vec::new();
@@ -66,7 +69,7 @@ impl State {
     /// One delivery of each destination in turn, longest unserved destination first.
     fn pick(&self, request: &ClaimRequest, now: DateTime<Utc>) -> Vec<Uuid> {
         let mut in_flight: HashMap<&Domain, usize> = HashMap::new();
-        let mut due: BTreeMap<(i64, &Domain), Vec<(DateTime<Utc>, Uuid)>> = BTreeMap::new();
+        let mut due: BTreeMap<(i64, &Domain), Vec<Due>> = BTreeMap::new();
         for (id, delivery) in &self.deliveries {
             if delivery.is_leased(now) {
                 *in_flight.entry(&delivery.domain).or_default() += 1;
