@@ -106,7 +106,7 @@ impl Mailstore {
             max_message_size: config.limits.message_size,
             draining: drain.watch(),
         });
-        server.serve(api.routes(), staffetta_proto::FILE_DESCRIPTOR_SET, drain.watch()).await?;
+        server.serve(api.routes(), MailstoreServer::DESCRIPTORS, drain.watch()).await?;
         Ok(Self { backend, address, drain, calls, background })
     }
 }

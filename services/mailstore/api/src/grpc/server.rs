@@ -47,6 +47,9 @@ pub struct MailstoreServer {
 }
 
 impl MailstoreServer {
+    /// The descriptors of its services, for reflection.
+    pub const DESCRIPTORS: &'static [u8] = staffetta_proto::FILE_DESCRIPTOR_SET;
+
     /// A server of `parts`.
     #[must_use]
     pub fn new(parts: ServerParts) -> Self {
