@@ -73,13 +73,14 @@ pub(crate) async fn changes(
     mailbox: MailboxId,
     since: ModSeq,
 ) -> Result<Changes, MailstoreError> {
-    let rows: Vec<Row> = sqlx::query_as(include_str!("sql/mailbox/changes.sql"))
+    let mut rows: Vec<Row> = sqlx::query_as(include_str!("sql/mailbox/changes.sql"))
         .bind(account.0)
         .bind(mailbox.0)
         .bind(column(since.0))
         .fetch_all(connection)
         .await
         .map_err(|error| database(&error))?;
+    rows.sort_unstable_by_key(|row| (row.kind, row.a));
     let (mut head, mut changed, mut changed_uids, mut vanished) =
         (None, FlagRuns::default(), UidSet::new(), UidSet::new());
     for row in rows {

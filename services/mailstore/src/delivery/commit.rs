@@ -9,6 +9,7 @@ use chrono::{DateTime, Utc};
 use rustc_hash::FxHashMap;
 use sqlx::postgres::PgPool;
 use sqlx::{Connection, Executor, PgConnection};
+use staffetta_chassis::postgres::is_unavailable;
 use staffetta_directory_api::AccountId;
 use staffetta_mailstore_api::{
     Appended, IdempotencyKey, MailboxId, MailstoreError, Refusal, RefusalReason, TransactionId, UidValidity,
@@ -116,8 +117,9 @@ impl DeliveryCommit {
         let mut held = held.lock().await;
         if let Some(connection) = held.as_mut() {
             match execute(connection, sql, entries).await {
-                // The connection broke, perhaps while idle. The keys make it safe to repeat on a new one.
-                Err(sqlx::Error::Io(_)) => *held = None,
+                // The connection broke, perhaps while idle. The keys make it safe to repeat on a new one, which finds
+                // the new primary after a failover.
+                Err(error) if is_unavailable(&error) => *held = None,
                 Err(error) => return Err(error),
                 done => return done,
             }
@@ -125,10 +127,25 @@ impl DeliveryCommit {
         let mut connection = self.pool.acquire().await?.detach();
         connection.execute(SETTINGS).await?;
         let done = execute(&mut connection, sql, entries).await;
-        if !matches!(done, Err(sqlx::Error::Io(_))) {
+        if !done.as_ref().is_err_and(is_unavailable) {
             *held = Some(connection);
         }
         done
+    }
+
+    /// As [`Self::run`], again with a fresh snapshot after a race. Two entries of one batch that exclude each other
+    /// fail every time: they are told apart by halving.
+    async fn run_again(&self, entries: &[Entry<Item>], locking: Locking) -> Result<Vec<Row>, sqlx::Error> {
+        let mut attempts = if entries.len() == 1 { 5 } else { 2 };
+        loop {
+            attempts -= 1;
+            match self.run(entries, locking).await {
+                Err(error) if attempts > 0 && raced(&error) => {
+                    tracing::debug!(%error, batch = entries.len(), "batch met a race");
+                }
+                done => return done,
+            }
+        }
     }
 
     /// Closes the held connections.
@@ -153,16 +170,15 @@ impl Commit for DeliveryCommit {
         locking: Locking,
     ) -> Result<Vec<Verdict<Self::Output, MailstoreError>>, CommitFailure<MailstoreError>> {
         let begun = Instant::now();
-        let rows = match self.run(entries, locking).await {
+        let rows = match self.run_again(entries, locking).await {
             Ok(rows) => rows,
             Err(error) => {
                 self.metrics.failed(begun.elapsed());
                 tracing::warn!(%error, batch = entries.len(), ?locking, "batch not committed");
-                let own = error.as_database_error().is_some();
-                return Err(match database(&error) {
-                    away @ MailstoreError::Unavailable { .. } if !own => CommitFailure::All(away),
-                    // A race or a row that cannot be: whoever it is stands alone in the end, the rest goes through.
-                    error => CommitFailure::Culprit(retryable(error)),
+                // A race or a row that cannot be: whoever it is stands alone in the end, the rest goes through.
+                return Err(match is_unavailable(&error) {
+                    true => CommitFailure::All(database(&error)),
+                    false => CommitFailure::Culprit(retryable(database(&error))),
                 });
             }
         };
@@ -182,6 +198,14 @@ impl Commit for DeliveryCommit {
         self.metrics.committed(entries.len() - left, left, begun.elapsed());
         Ok(verdicts)
     }
+}
+
+/// Another transaction came between snapshot and lock: a key exists by now, or the guard found a mailbox or pack gone.
+fn raced(error: &sqlx::Error) -> bool {
+    const UNIQUE_VIOLATION: &str = "23505";
+    const DIVISION_BY_ZERO: &str = "22012";
+    let code = error.as_database_error().and_then(|error| error.code());
+    code.is_some_and(|code| code == UNIQUE_VIOLATION || code == DIVISION_BY_ZERO || code.starts_with("40"))
 }
 
 /// A statement that failed without storing anything: the same key may come again.

@@ -195,3 +195,21 @@ async fn an_append_repeated_within_one_batch_is_stored_once() {
     assert!(answers.iter().all(|answer| answer == &answers[0] && answer.is_ok()), "{answers:?}");
     assert_eq!(store.status(&access(1), &MailboxName::inbox()).await.expect("status").messages, 1);
 }
+
+#[tokio::test]
+async fn pods_that_race_for_one_transaction_store_it_once() {
+    let shard = Shard::start().await;
+    let (one, two) = (&shard.one.store, &shard.two.store);
+    for _ in 0..50 {
+        let transaction = Uuid::now_v7();
+        let deliver = |store: &PostgresMailstore| {
+            let store = store.clone();
+            async move { store.deliver(request(transaction, &[1, 2], Quota::UNLIMITED)).await }
+        };
+        let (a, b, c, d) = tokio::join!(deliver(one), deliver(two), deliver(one), deliver(two));
+        let stored =
+            [a, b, c, d].map(|outcome| outcome.expect("no race is an error").stored[&AccountId(1)].is_some());
+        assert_eq!(stored.iter().filter(|stored| **stored).count(), 1);
+    }
+    assert_eq!(count(&shard, "SELECT count(*) FROM message").await, 100);
+}

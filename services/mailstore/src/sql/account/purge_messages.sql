@@ -1,12 +1,15 @@
--- remove a chunk of messages of a purged account
-WITH doomed AS (
-    SELECT mailbox_id, uid FROM message WHERE account_id = $1 /* account */
-    LIMIT $2 /* chunk */
+-- remove a chunk of messages of a purged account (it is locked)
+WITH last AS MATERIALIZED (
+    SELECT mailbox_id, uid FROM (
+        SELECT mailbox_id, uid FROM message WHERE account_id = $1 /* account */
+        ORDER BY mailbox_id, uid LIMIT $2 /* chunk */
+    ) AS doomed
+    ORDER BY mailbox_id DESC, uid DESC LIMIT 1
 ),
 gone AS (
-    DELETE FROM message m USING doomed d
-    WHERE m.account_id = $1 AND m.mailbox_id = d.mailbox_id AND m.uid = d.uid
-    RETURNING m.size
+    DELETE FROM message
+    WHERE account_id = $1 AND (mailbox_id, uid) <= (SELECT mailbox_id, uid FROM last)
+    RETURNING size
 ),
 counted AS (
     UPDATE account_state

@@ -2,7 +2,11 @@
 WITH source AS MATERIALIZED (
     SELECT m.*, row_number() OVER (ORDER BY m.uid) - 1 AS place
     FROM unnest($3::bigint[] /* first UIDs */, $4::bigint[] /* last UIDs */) AS r (first, last)
-    JOIN message m ON m.account_id = $1 /* account */ AND m.mailbox_id = $2 /* source */ AND m.uid BETWEEN r.first AND r.last
+    CROSS JOIN LATERAL (
+        SELECT * FROM message
+        WHERE account_id = $1 /* account */ AND mailbox_id = $2 /* source */ AND uid BETWEEN r.first AND r.last
+        ORDER BY uid
+    ) AS m
 ),
 total AS MATERIALIZED (
     SELECT count(*) AS messages, coalesce(sum(size), 0)::bigint AS bytes, count(*) FILTER (WHERE flags & 1 = 0) AS unseen

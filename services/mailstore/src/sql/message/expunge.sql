@@ -1,15 +1,22 @@
 -- remove a chunk of messages from a mailbox (the account is locked)
-WITH gone AS (
-    DELETE FROM message d
-    USING (
-        SELECT m.uid FROM unnest($3::bigint[] /* first UIDs */, $4::bigint[] /* last UIDs */) AS r (first, last)
-        JOIN message m
-          ON m.account_id = $1 /* account */ AND m.mailbox_id = $2 /* mailbox */ AND m.uid BETWEEN r.first AND r.last
-        WHERE m.flags & $5::smallint /* flags it must have */ = $5
-        ORDER BY m.uid LIMIT $6 /* chunk */
-    ) AS doomed
-    WHERE d.account_id = $1 AND d.mailbox_id = $2 AND d.uid = doomed.uid
-    RETURNING d.*
+WITH doomed AS MATERIALIZED (
+    SELECT m.uid FROM unnest($3::bigint[] /* first UIDs */, $4::bigint[] /* last UIDs */) AS r (first, last)
+    CROSS JOIN LATERAL (
+        SELECT uid FROM message
+        WHERE account_id = $1 /* account */ AND mailbox_id = $2 /* mailbox */ AND uid BETWEEN r.first AND r.last
+          AND flags & $5::smallint /* flags it must have */ = $5
+        -- Ordered and limited run by run, so that every plan walks the primary key, whatever the statistics say.
+        ORDER BY uid LIMIT $6 /* chunk */
+    ) AS m
+    ORDER BY m.uid LIMIT $6
+),
+gone AS (
+    -- By key, not by a join: a planner that expects few rows would compare each with each. And within bounds, which it
+    -- always takes from the index.
+    DELETE FROM message
+    WHERE account_id = $1 AND mailbox_id = $2 AND uid = ANY (ARRAY(SELECT uid FROM doomed))
+      AND uid BETWEEN (SELECT min(uid) FROM doomed) AND (SELECT max(uid) FROM doomed)
+    RETURNING *
 ),
 total AS MATERIALIZED (
     SELECT count(*) AS messages, coalesce(sum(size), 0)::bigint AS bytes, count(*) FILTER (WHERE flags & 1 = 0) AS unseen

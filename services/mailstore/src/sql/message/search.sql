@@ -4,12 +4,17 @@ SELECT m.uid, m.modseq, m.flags, m.keywords, m.received_at, m.size,
        CASE WHEN $11 /* skeleton wanted */ THEN b.skeleton END AS skeleton
 FROM (
     SELECT m.* FROM unnest($3::bigint[] /* first UIDs */, $4::bigint[] /* last UIDs */) AS r (first, last)
-    JOIN message m ON m.account_id = $1 /* account */ AND m.mailbox_id = $2 /* mailbox */ AND m.uid BETWEEN r.first AND r.last
-    WHERE m.flags & $5 /* flags looked at */ = $6 /* their values */
-      AND m.modseq >= $7 /* least MODSEQ */
-      AND m.size BETWEEN $8 /* least size */ AND $9 /* largest size */
+    CROSS JOIN LATERAL (
+        SELECT * FROM message
+        WHERE account_id = $1 /* account */ AND mailbox_id = $2 /* mailbox */ AND uid BETWEEN r.first AND r.last
+          AND flags & $5 /* flags looked at */ = $6 /* their values */
+          AND modseq >= $7 /* least MODSEQ */
+          AND size BETWEEN $8 /* least size */ AND $9 /* largest size */
+        -- Ordered and limited run by run, so that every plan walks the primary key, whatever the statistics say.
+        ORDER BY uid LIMIT $12 /* chunk */
+    ) AS m
     ORDER BY m.uid
-    LIMIT $12 /* chunk */
+    LIMIT $12
 ) AS m
 LEFT JOIN body b ON ($10 OR $11) AND b.id = m.body_id
 ORDER BY m.uid
