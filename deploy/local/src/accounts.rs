@@ -10,16 +10,13 @@ pub const PASSWORD: &str = "staffetta";
 /// The demo accounts of a site.
 pub const NAMES: [&str; 3] = ["alice", "bob", "carol"];
 
-/// Makes the domain, and the accounts and the postmaster alias if wanted. What exists already stays as it is.
+/// Makes the domain, the accounts and the postmaster alias. What exists already stays as it is.
 ///
 /// # Errors
 /// Directory is away or refuses.
-pub async fn make(directory: &dyn Administration, domain: &str, accounts: bool) -> anyhow::Result<()> {
+pub async fn make(directory: &dyn Administration, domain: &str) -> anyhow::Result<()> {
     let name: Domain = domain.parse()?;
     kept(directory.create_domain(&DomainSpec { name }).await.map(drop))?;
-    if !accounts {
-        return Ok(());
-    }
     for address in addresses(domain) {
         let spec = AccountSpec {
             address: address.parse()?,

@@ -49,8 +49,7 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     for (domain, host) in domains.iter().zip(&hosts) {
         let layout = layout(&data, domain, *host, ports, &postgres, &authority, dns.address()).await?;
         let platform = Platform::start(layout).await.with_context(|| (*domain).to_owned())?;
-        accounts::make(&*platform.admin().directory, domain, !options.no_demo || options.endpoints.is_none())
-            .await?;
+        accounts::make(&*platform.admin().directory, domain).await?;
         platforms.push(platform);
     }
     let endpoints = endpoints(&platforms, &authority, dns.address());

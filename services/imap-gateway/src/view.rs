@@ -30,8 +30,9 @@ pub struct View {
     recent: UidSet,
     /// Gone from the store, not yet from the client's numbering.
     vanished: UidSet,
-    /// MODSEQs of this session's own changes: the client was told of them by the command that made them.
-    own: Vec<ModSeq>,
+    /// Flags beyond the cursor that the client knows already: those that its own STORE set. By message and not by MODSEQ alone,
+    /// because other messages may share one.
+    told: Vec<(ModSeq, UidSet)>,
 }
 
 /// What to tell the client, in the order to tell it.
@@ -71,7 +72,7 @@ impl View {
             numbers: Numbers::new(&opened.uids),
             recent: opened.recent.clone(),
             vanished: UidSet::new(),
-            own: Vec::new(),
+            told: Vec::new(),
         }
     }
 
@@ -167,12 +168,13 @@ impl View {
         self.recent = self.recent.union(&delta.recent);
         self.uid_next = self.uid_next.max(delta.uid_next);
         self.cursor = self.cursor.max(delta.highest_modseq);
-        let flags = delta.changed.iter().filter(|run| !self.own.contains(&run.modseq)).filter_map(|run| {
-            let uids = run.uids.intersection(&before).difference(&self.vanished);
+        let flags = delta.changed.iter().filter_map(|run| {
+            let uids = self.untold(run).intersection(&before).difference(&self.vanished);
             (!uids.is_empty()).then(|| FlagRun { uids, ..run.clone() })
         });
         let flags = flags.collect();
-        self.own.clear();
+        let cursor = self.cursor;
+        self.told.retain(|(modseq, _)| *modseq > cursor);
         Updates {
             expunged: Vec::new(),
             exists: (!appeared.is_empty()).then(|| self.exists()),
@@ -199,17 +201,21 @@ impl View {
         modseq.0 == self.cursor.0 + 1
     }
 
-    /// Moves the cursor over this session's own change.
+    /// Moves the cursor over this session's own removal.
     pub fn advance(&mut self, modseq: ModSeq) {
         self.cursor = self.cursor.max(modseq);
-        self.own.retain(|own| *own > modseq);
     }
 
-    /// Notes that this session itself changed flags and has told the client.
-    pub fn note_own_change(&mut self, modseq: ModSeq) {
-        if modseq > self.cursor && !self.own.contains(&modseq) {
-            self.own.push(modseq);
-        }
+    /// Notes flags of which the client was told by the command that set or read them.
+    pub fn note_told(&mut self, runs: &[FlagRun]) {
+        let newer = runs.iter().filter(|run| run.modseq > self.cursor);
+        self.told.extend(newer.map(|run| (run.modseq, run.uids.clone())));
+    }
+
+    /// The messages of a run of which the client was not told yet.
+    fn untold(&self, run: &FlagRun) -> UidSet {
+        let same = self.told.iter().filter(|(modseq, _)| *modseq == run.modseq);
+        same.fold(run.uids.clone(), |uids, (_, told)| uids.difference(told))
     }
 }
 

@@ -112,6 +112,15 @@ impl SmtpClient {
         recipients: &[&str],
         message: &[u8],
     ) -> anyhow::Result<Reply> {
+        self.begin_mail(sender, recipients).await?;
+        self.end_mail(message).await
+    }
+
+    /// MAIL, RCPT and DATA, up to the 354.
+    ///
+    /// # Errors
+    /// One of them was refused.
+    pub async fn begin_mail(&mut self, sender: &str, recipients: &[&str]) -> anyhow::Result<()> {
         let mut batch = format!("MAIL FROM:<{sender}>\r\n");
         for recipient in recipients {
             batch.push_str(&format!("RCPT TO:<{recipient}>\r\n"));
@@ -122,7 +131,14 @@ impl SmtpClient {
         for _ in recipients {
             self.expect(250).await?;
         }
-        self.expect(354).await?;
+        self.expect(354).await.map(drop)
+    }
+
+    /// The message and the final dot; answers the reply to it.
+    ///
+    /// # Errors
+    /// The connection is gone: what became of the message is unknown.
+    pub async fn end_mail(&mut self, message: &[u8]) -> anyhow::Result<Reply> {
         self.stream.send(&stuffed(message)).await?;
         self.reply().await
     }

@@ -51,7 +51,7 @@ pub async fn relocate(
     if !moved.source.is_empty() {
         completion(&moved).write_untagged(&mut Writer::new(out.buffer()));
         view.note_vanished(&moved.source);
-        updates::note_own(login, view, moved.source_modseq);
+        updates::note_removal(login, view, moved.source_modseq);
     }
     if let Err(error) = updates::sync(login, view, *enabled, Expunges::Tell, out, false).await {
         return Ok(Completion::from_error(&error));

@@ -30,7 +30,7 @@ pub async fn run(
     };
     view.note_vanished(&expunged.uids);
     if !expunged.uids.is_empty() {
-        updates::note_own(login, view, expunged.highest_modseq);
+        updates::note_removal(login, view, expunged.highest_modseq);
     }
     if let Err(error) = updates::sync(login, view, *enabled, Expunges::Tell, out, false).await {
         return Ok(Completion::from_error(&error));

@@ -150,7 +150,7 @@ fn response(out: &mut dyn Output, number: u32, has_item: bool) -> FetchWriter<'_
 
 /// Sets `\Seen` where reading implies it (RFC 3501 6.4.5 `BODY[<section>]`); answers which messages had not been seen.
 async fn see(
-    login: &mut Login,
+    login: &Login,
     view: &mut View,
     plan: &Plan<'_>,
     window: &mut [FetchedMessage],
@@ -178,7 +178,7 @@ async fn see(
             message.modseq = run.modseq;
         }
     }
-    updates::note_own(login, view, outcome.highest_modseq);
+    view.note_told(&outcome.stored);
     Ok(uids)
 }
 

@@ -44,7 +44,7 @@ pub async fn run(
         Err(error) => return Ok(Completion::from_error(&error)),
     };
     tell(view, *enabled, out, store, &outcome).await?;
-    updates::note_own(login, view, outcome.highest_modseq);
+    view.note_told(&outcome.stored);
     Ok(completion(view, store, &uids, &outcome))
 }
 

@@ -52,9 +52,9 @@ pub fn is_due(login: &mut Login) -> bool {
     login.watch.latest() > login.seen
 }
 
-/// Notes that this session's own change was the account's newest: nothing else has to be looked at up to there.
-pub fn note_own(login: &mut Login, view: &mut View, modseq: ModSeq) {
-    view.note_own_change(modseq);
+/// Notes that this session itself removed messages; when nothing else in the account can have changed meanwhile, nothing has to be
+/// looked at.
+pub fn note_removal(login: &mut Login, view: &mut View, modseq: ModSeq) {
     if view.is_next(modseq) && login.seen <= view.cursor() {
         view.advance(modseq);
         login.seen = modseq;

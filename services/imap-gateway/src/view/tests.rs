@@ -78,10 +78,11 @@ fn full_delta_finds_what_vanished_by_itself() {
 #[test]
 fn own_flag_changes_are_not_told_twice() {
     let mut view = view(&[1, 2]);
-    view.note_own_change(ModSeq(11));
-    let run = |n, modseq| FlagRun { uids: uids(&[n]), modseq: ModSeq(modseq), flags: Flags::NONE };
-    let updates = view.apply(&SyncDelta { changed: vec![run(1, 11), run(2, 12)], ..delta(12) });
-    assert_eq!(updates.flags, vec![run(2, 12)]);
+    let run = |n: &[u32], modseq| FlagRun { uids: uids(n), modseq: ModSeq(modseq), flags: Flags::NONE };
+    view.note_told(&[run(&[1], 11)]);
+    // Message 2 shares the MODSEQ, but somebody else changed it.
+    let updates = view.apply(&SyncDelta { changed: vec![run(&[1, 2], 11)], ..delta(12) });
+    assert_eq!(updates.flags, vec![run(&[2], 11)]);
     assert_eq!(view.cursor(), ModSeq(12));
 }
 
