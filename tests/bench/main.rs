@@ -7,6 +7,7 @@
 mod accept;
 mod append;
 mod mailbox;
+mod objects;
 mod report;
 mod target;
 
@@ -74,6 +75,12 @@ async fn main() -> anyhow::Result<()> {
             eprintln!("round {round} of {}: {}", options.rounds, target.name);
             let measures = measure(target, &options).await.with_context(|| target.name.clone())?;
             report.add(index, measures);
+        }
+    }
+    if options.target.is_none() {
+        for &sessions in &options.sessions {
+            eprintln!("object store that takes 20 ms, {sessions} sessions");
+            report.add(0, objects::slow_store(sessions, (options.messages / 4).max(1), options.size).await?);
         }
     }
     println!("{}", if options.json { report.json() } else { report.table() });

@@ -1,5 +1,6 @@
 //! The file that names a local platform: `staffetta-local --endpoints FILE` writes it, `staffetta --endpoints FILE` reads it.
 
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
@@ -16,8 +17,8 @@ pub struct Endpoints {
     pub sites: Vec<Site>,
 }
 
-/// One platform.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// One platform. Its Debug leaves the secrets out.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Site {
     /// Its name.
     pub name: String,
@@ -47,11 +48,29 @@ pub struct Site {
     pub accounts: Vec<Account>,
 }
 
-/// A demo account.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// A demo account. Its Debug leaves the password out.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Account {
     /// Its address and login.
     pub login: String,
     /// Its password.
     pub password: String,
+}
+
+impl fmt::Debug for Site {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Site")
+            .field("name", &self.name)
+            .field("host", &self.host)
+            .field("admin", &self.admin)
+            .field("domains", &self.domains)
+            .field("accounts", &self.accounts)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Account {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Account").field("login", &self.login).finish_non_exhaustive()
+    }
 }
