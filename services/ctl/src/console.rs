@@ -120,6 +120,7 @@ impl Console {
         }
     }
 
+    #[expect(clippy::unbuffered_bytes, reason = "what follows the line must stay unread")]
     fn line(&mut self) -> io::Result<String> {
         let mut line = Vec::new();
         for octet in (&mut self.input).take(MAX_INPUT).bytes() {

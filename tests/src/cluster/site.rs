@@ -18,6 +18,7 @@ use staffetta_directory_api::token::SigningKey;
 use staffetta_directory_api::{AccountSpec, Administration as _, AliasTarget, DomainSpec, SendingBudget};
 use staffetta_local::ca::Authority;
 use staffetta_local::configuration::{Grpc, Layout, Objects, Ports};
+use staffetta_outbound_api::grpc::QueueClient;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::{Door, Program, Setup, at};
@@ -66,6 +67,7 @@ pub struct Site {
     tls: Arc<ClientConfig>,
     processes: BTreeMap<(Program, u8), Process>,
     directory: DirectoryClient,
+    queue: QueueClient,
 }
 
 impl Site {
@@ -102,12 +104,15 @@ impl Site {
             },
             health: at(around.host, 0),
         };
-        let target =
-            GrpcClientConfig::to(format!("http://{}", layout.grpc.directory), Secret::new(WORKLOAD_KEY));
-        let directory = DirectoryClient::new(Channel::connect(&target, "ctl", &Context::for_tests())?);
+        let channel = |address: SocketAddr| {
+            let target = GrpcClientConfig::to(format!("http://{address}"), Secret::new(WORKLOAD_KEY));
+            Channel::connect(&target, "ctl", &Context::for_tests())
+        };
+        let directory = DirectoryClient::new(channel(layout.grpc.directory)?);
+        let queue = QueueClient::new(channel(layout.grpc.queue)?);
         let tls = trust(around.authority.certificate_file())?;
         let settings = around.setup.settings.clone();
-        Ok(Self { layout, folder, settings, tls, processes: BTreeMap::new(), directory })
+        Ok(Self { layout, folder, settings, tls, processes: BTreeMap::new(), directory, queue })
     }
 
     pub(super) async fn start_all(&mut self) -> anyhow::Result<()> {
@@ -153,6 +158,12 @@ impl Site {
     #[must_use]
     pub fn directory(&self) -> &DirectoryClient {
         &self.directory
+    }
+
+    /// Its queue.
+    #[must_use]
+    pub fn queue(&self) -> &QueueClient {
+        &self.queue
     }
 
     /// The way in.
