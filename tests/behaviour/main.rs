@@ -1,3 +1,10 @@
 //! How whole platforms behave: every service as its own process, on real dependencies. One module per behaviour.
 
+mod crash;
+mod dependencies;
+mod drain;
 mod flow;
+mod limits;
+mod load;
+mod sessions;
+mod trace;

@@ -9,16 +9,24 @@ use opentelemetry_proto::tonic::collector::trace::v1::trace_service_server::{
 use opentelemetry_proto::tonic::collector::trace::v1::{
     ExportTraceServiceRequest, ExportTraceServiceResponse,
 };
+use opentelemetry_proto::tonic::common::v1::KeyValue;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use tokio::net::TcpSocket;
 use tokio::task::JoinHandle;
 use tonic::{Request, Response, Status};
+
+/// The attribute of a process that names its platform.
+pub const SITE: &str = "staffetta.site";
 
 /// One span as it came.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Span {
     /// `service.name` of the process.
     pub service: String,
+    /// The platform of the process, see [`SITE`].
+    pub site: String,
+    /// The transaction that it names, if it does.
+    pub transaction: Option<String>,
     /// Its name.
     pub name: String,
     /// The trace it belongs to.
@@ -86,17 +94,25 @@ impl TraceService for Spans {
         request: Request<ExportTraceServiceRequest>,
     ) -> Result<Response<ExportTraceServiceResponse>, Status> {
         for resource in request.into_inner().resource_spans {
-            let attributes = resource.resource.map(|resource| resource.attributes).unwrap_or_default();
-            let name = attributes.into_iter().find(|attribute| attribute.key == "service.name");
-            let service = match name.and_then(|name| name.value?.value) {
-                Some(Value::StringValue(service)) => service,
-                _ => String::new(),
-            };
-            let spans = resource.scope_spans.into_iter().flat_map(|scope| scope.spans);
-            let spans =
-                spans.map(|span| Span { service: service.clone(), name: span.name, trace: span.trace_id });
+            let process = resource.resource.map(|resource| resource.attributes).unwrap_or_default();
+            let (service, site) = (text(&process, "service.name"), text(&process, SITE));
+            let spans = resource.scope_spans.into_iter().flat_map(|scope| scope.spans).map(|span| Span {
+                service: service.clone().unwrap_or_default(),
+                site: site.clone().unwrap_or_default(),
+                transaction: text(&span.attributes, "transaction"),
+                name: span.name,
+                trace: span.trace_id,
+            });
             self.0.lock().unwrap_or_else(PoisonError::into_inner).extend(spans);
         }
         Ok(Response::new(ExportTraceServiceResponse::default()))
+    }
+}
+
+fn text(attributes: &[KeyValue], key: &str) -> Option<String> {
+    let found = attributes.iter().find(|attribute| attribute.key == key)?;
+    match found.value.as_ref()?.value.as_ref()? {
+        Value::StringValue(text) => Some(text.clone()),
+        _ => None,
     }
 }

@@ -23,6 +23,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::{Door, Program, Setup, at};
 use crate::client::trust;
+use crate::collector::SITE;
 use crate::eventually;
 use crate::local::binary;
 use crate::process::Process;
@@ -229,16 +230,24 @@ impl Site {
         process.with_context(|| format!("{} {number} does not run", program.name()))?.kill().await
     }
 
-    /// SIGTERM, waits for the end, and asks for success.
+    /// SIGTERM, and waits for a good end.
     ///
     /// # Errors
     /// It does not run, does not end, or ends with a failure.
     pub async fn terminate(&mut self, program: Program, number: u8) -> anyhow::Result<()> {
-        let process = self.processes.remove(&(program, number));
-        let mut process = process.with_context(|| format!("{} {number} does not run", program.name()))?;
-        process.signal("TERM")?;
+        self.process(program, number)?.signal("TERM")?;
+        self.ended_well(program, number).await
+    }
+
+    /// Waits for the end of a process that was told to, and asks for success.
+    ///
+    /// # Errors
+    /// It does not run, does not end, or ends with a failure.
+    pub async fn ended_well(&mut self, program: Program, number: u8) -> anyhow::Result<()> {
+        let process = self.process(program, number)?;
         let status = process.ended().await?;
-        anyhow::ensure!(status == 0, "{} ended with {status}:\n{}", program.name(), process.log());
+        anyhow::ensure!(status == 0, "{} ended with {status}", process.name());
+        self.processes.remove(&(program, number));
         Ok(())
     }
 
@@ -272,8 +281,11 @@ impl Site {
         let name = format!("{} {number} of {}", program.name(), self.layout.domain);
         let arguments = ["--config".to_owned(), settings.display().to_string()];
         let overrides = self.settings.iter().filter(|(of, _, _)| *of == program);
-        let environment: Vec<(String, String)> =
+        let mut environment: Vec<(String, String)> =
             overrides.map(|(_, key, value)| (format!("STAFFETTA__{key}"), value.clone())).collect();
+        environment.push(("OTEL_RESOURCE_ATTRIBUTES".to_owned(), format!("{SITE}={}", self.layout.domain)));
+        // Traces are sent as soon as they are there.
+        environment.push(("OTEL_BSP_SCHEDULE_DELAY".to_owned(), "200".to_owned()));
         let log = self.log_file(program, number);
         let process =
             Process::start(&name, &binary(&program.binary())?, &arguments, &environment, &log).await?;

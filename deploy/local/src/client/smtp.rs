@@ -1,5 +1,6 @@
 //! An SMTP client (RFC 5321).
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use base64::Engine as _;
@@ -47,6 +48,14 @@ impl SmtpClient {
     /// No server, or no 220.
     pub async fn connect(host: &str, port: u16) -> anyhow::Result<Self> {
         Self::greeted(Stream::connect(host, port).await?, host).await
+    }
+
+    /// Connects in plain text from one of this machine's addresses and reads the greeting.
+    ///
+    /// # Errors
+    /// No server, or no 220.
+    pub async fn connect_from(source: IpAddr, host: &str, port: u16) -> anyhow::Result<Self> {
+        Self::greeted(Stream::connect_from(source, host, port).await?, host).await
     }
 
     /// Connects with TLS from the first octet and reads the greeting.

@@ -1,6 +1,7 @@
 //! A connection that may become TLS, read by lines.
 
 use std::io;
+use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -14,7 +15,7 @@ use rustls::{ClientConfig, RootCertStore};
 use tokio::io::{
     AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, BufReader, ReadBuf,
 };
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
@@ -54,6 +55,19 @@ impl Stream {
         let socket = TcpStream::connect((host, port))
             .await
             .with_context(|| format!("cannot connect to {host}:{port}"))?;
+        socket.set_nodelay(true)?;
+        Ok(Self { inner: BufReader::with_capacity(64 * 1024, Socket::Plain(socket)) })
+    }
+
+    /// Connects in plain text from one of this machine's addresses.
+    ///
+    /// # Errors
+    /// Nobody listens, or the address is not ours.
+    pub async fn connect_from(source: IpAddr, host: &str, port: u16) -> anyhow::Result<Self> {
+        let socket = if source.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+        socket.bind(SocketAddr::new(source, 0))?;
+        let target = SocketAddr::new(host.parse().context("not an address")?, port);
+        let socket = socket.connect(target).await.with_context(|| format!("cannot connect to {target}"))?;
         socket.set_nodelay(true)?;
         Ok(Self { inner: BufReader::with_capacity(64 * 1024, Socket::Plain(socket)) })
     }
