@@ -12,6 +12,9 @@ use tokio::process::Child;
 /// The longest a platform may take to be ready.
 const READY: Duration = Duration::from_secs(90);
 
+/// How often a platform is started when its ports are taken.
+const STARTS: usize = 5;
+
 /// The longest a platform may take to end.
 const END: Duration = Duration::from_secs(60);
 
@@ -71,11 +74,25 @@ pub struct Local {
 }
 
 impl Local {
-    /// Starts it in a fresh data folder and waits until everything is ready.
+    /// Starts it in a fresh data folder and waits until everything is ready. Another start at the same time may take the ports
+    /// that this one has just found free: then it starts again.
     ///
     /// # Errors
     /// It ends, or is not ready in time; what it printed is in the message.
     pub async fn start(arguments: &[&str]) -> anyhow::Result<Self> {
+        let mut started = Self::start_once(arguments).await;
+        for _ in 1..STARTS {
+            match &started {
+                Err(error) if format!("{error:#}").contains("in use") => {
+                    started = Self::start_once(arguments).await;
+                }
+                _ => break,
+            }
+        }
+        started
+    }
+
+    async fn start_once(arguments: &[&str]) -> anyhow::Result<Self> {
         let folder = tempfile::Builder::new().prefix("staffetta-test-").tempdir()?;
         let file = folder.path().join("endpoints.json");
         let mut child = tokio::process::Command::new(binary("staffetta-local")?)
