@@ -58,7 +58,11 @@ impl Sessions {
         eventually::is_ok("IMAP reads again", RECOVERY, async || {
             self.imap.ok("NOOP").await?;
             let listed = mail::list(&mut self.imap).await?;
-            let markers: Vec<&str> = listed.iter().map(|message| message.marker.as_str()).collect();
+            let mut markers: Vec<&str> = listed.iter().map(|message| message.marker.as_str()).collect();
+            // What waited in the queue comes later.
+            markers.sort_unstable();
+            let mut messages = messages.to_vec();
+            messages.sort_unstable();
             anyhow::ensure!(markers == messages, "{markers:?} instead of {messages:?}");
             let bodies = self.imap.ok("FETCH 1:* (BODY.PEEK[])").await?;
             anyhow::ensure!(bodies.with("The body of ").len() == messages.len(), "{bodies:?}");

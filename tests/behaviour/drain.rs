@@ -45,7 +45,7 @@ async fn a_draining_ingress_finishes_the_message_and_tells_the_others_421() {
         let mut silent = site.door().mx().await?;
         let mut busy = site.door().submission(&alice).await?;
         busy.begin_mail(&alice, &[&alice]).await?;
-        busy.raw(b"Subject: half").await?;
+        busy.raw(format!("From: <{alice}>\r\nSubject: half").as_bytes()).await?;
 
         site.process(Program::SmtpIngress, 0)?.signal("TERM")?;
         let goodbye = tokio::time::timeout(GOODBYE, silent.reply()).await??;

@@ -9,11 +9,10 @@ use staffetta_tests::collector::{Collector, Span};
 use staffetta_tests::{eventually, mail};
 
 /// The way of a message from one platform to the other.
-const HOPS: [(&str, &str); 5] = [
+const HOPS: [(&str, &str); 4] = [
     ("north.test", "smtp-ingress"),
     ("north.test", "outbound"),
     ("south.test", "smtp-ingress"),
-    ("south.test", "directory"),
     ("south.test", "mailstore"),
 ];
 

@@ -169,8 +169,17 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin + Send> Driver<'a, S> {
         }
     }
 
-    /// The next input between commands.
+    /// The next input between commands, where a drain may end the session.
     async fn input(&mut self) -> Result<Input, End> {
+        self.next(true).await
+    }
+
+    /// The next piece of a message that is on its way: a drain lets it arrive, until the budget is spent.
+    async fn piece(&mut self) -> Result<Input, End> {
+        self.next(false).await
+    }
+
+    async fn next(&mut self, may_say_goodbye: bool) -> Result<Input, End> {
         let settings = &self.gateway.settings;
         let logged_in = self.session.state.login().is_some();
         let limit = if logged_in { settings.idle_timeout } else { settings.login_timeout };
@@ -182,7 +191,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin + Send> Driver<'a, S> {
             tokio::select! {
                 biased;
                 read = self.wire.read() => read?,
-                () = self.goodbye.wait(&*self.gateway.clock) => {
+                () = self.goodbye.wait(&*self.gateway.clock), if may_say_goodbye => {
                     return Err(End::Bye(Some(Code::Unavailable), "Server is shutting down, please come back"));
                 }
                 () = self.gateway.clock.sleep(limit) => {

@@ -54,7 +54,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Driver<'_, S> {
     async fn receive(&mut self) -> Result<Received, End> {
         let mut writer = self.acceptor.spool.writer();
         loop {
-            match self.input().await? {
+            match self.piece().await? {
                 Input::AppendChunk(chunk) => {
                     if let Err(error) = writer.write(chunk).await {
                         self.wire.decoder().refuse_append();

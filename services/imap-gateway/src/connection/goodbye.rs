@@ -20,8 +20,12 @@ impl Goodbye {
         Self { draining, delay: spread.mul_f64(rand::rng().random_range(0.0..1.0)), at: None }
     }
 
-    /// Ends when it is time. May be dropped and called again without moving the moment.
+    /// Ends when it is time: at once for a session that was busy when the drain began, since its share of the budget may be
+    /// spent. May be dropped and called again without moving the moment.
     pub(super) async fn wait(&mut self, clock: &dyn Clock) {
+        if self.draining.is_draining() {
+            self.at.get_or_insert_with(|| clock.instant());
+        }
         self.draining.draining().await;
         let now = clock.instant();
         let at = *self.at.get_or_insert(now + self.delay);
