@@ -47,7 +47,12 @@ pub(crate) async fn submit_to_visible(
 }
 
 #[expect(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
-async fn deliver(target: &Target, next: &AtomicUsize, messages: usize, size: usize) -> anyhow::Result<Vec<Duration>> {
+async fn deliver(
+    target: &Target,
+    next: &AtomicUsize,
+    messages: usize,
+    size: usize,
+) -> anyhow::Result<Vec<Duration>> {
     let mut latencies = Vec::new();
     loop {
         let serial = next.fetch_add(1, Ordering::Relaxed);
@@ -71,7 +76,10 @@ async fn counted(target: &Target) -> anyhow::Result<usize> {
     let mut sum = 0;
     for number in 1..=RECEIVERS {
         let answer = target.imap(number).await?.ok("STATUS INBOX (MESSAGES)").await?;
-        let count = answer.untagged.iter().find_map(|line| line.split("MESSAGES ").nth(1)?.strip_suffix(')')?.parse::<usize>().ok());
+        let count = answer
+            .untagged
+            .iter()
+            .find_map(|line| line.split("MESSAGES ").nth(1)?.strip_suffix(')')?.parse::<usize>().ok());
         sum += count.ok_or_else(|| anyhow::anyhow!("STATUS told no number of messages"))?;
     }
     Ok(sum)

@@ -60,7 +60,11 @@ pub(crate) async fn read(target: &Target, count: usize) -> anyhow::Result<Vec<Me
     };
     let selected = client.ok("SELECT big").await?;
     take(format!("SELECT of {count}"), &mut measures);
-    anyhow::ensure!(selected.number("EXISTS") == u32::try_from(count).ok(), "wrong EXISTS: {:?}", selected.untagged);
+    anyhow::ensure!(
+        selected.number("EXISTS") == u32::try_from(count).ok(),
+        "wrong EXISTS: {:?}",
+        selected.untagged
+    );
 
     let envelopes = client.ok("FETCH 1:* (UID FLAGS ENVELOPE)").await?;
     take(format!("FETCH ENVELOPE of {count}"), &mut measures);

@@ -21,8 +21,10 @@ use self::target::Target;
 
 /// Benchmarks over the wire.
 #[derive(Debug, Parser)]
-#[command(after_help = "A peer is a JSON object: {\"name\", \"host\", \"smtp\", \"imap\", \"pop3\", \"domain\", \"user\", \"password\"}; \
-                        `user` and `domain` make the addresses user1@domain, user2@domain, ..., which must exist.")]
+#[command(
+    after_help = "A peer is a JSON object: {\"name\", \"host\", \"smtp\", \"imap\", \"pop3\", \"domain\", \"user\", \"password\"}; \
+                        `user` and `domain` make the addresses user1@domain, user2@domain, ..., which must exist."
+)]
 struct Options {
     /// Compare with the server that this file describes
     #[arg(long)]

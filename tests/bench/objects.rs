@@ -13,7 +13,11 @@ const DELAY: Duration = Duration::from_millis(20);
 
 /// Runs processes of their own on an S3 endpoint that answers slowly. PostgreSQL runs without fsync here: what is counted is the
 /// object store.
-pub(crate) async fn slow_store(sessions: usize, messages: usize, size: usize) -> anyhow::Result<Vec<Measure>> {
+pub(crate) async fn slow_store(
+    sessions: usize,
+    messages: usize,
+    size: usize,
+) -> anyhow::Result<Vec<Measure>> {
     let mut measures = Vec::new();
     Cluster::run(Setup::one(), async |cluster| {
         let site = cluster.site(0);
@@ -38,9 +42,12 @@ pub(crate) async fn slow_store(sessions: usize, messages: usize, size: usize) ->
         let ratio = (cluster.s3.puts() - before) as f64 / messages as f64;
         let name = format!("object PUTs per mail at 20 ms, {sessions} sessions");
         measures.push(Measure { name, value: ratio, unit: "", more_is_better: false });
-        measures.extend(accepted.into_iter().filter(|measure| measure.name.starts_with("mail accepted")).map(|measure| {
-            Measure { name: format!("{} (20 ms store)", measure.name), ..measure }
-        }));
+        measures.extend(
+            accepted
+                .into_iter()
+                .filter(|measure| measure.name.starts_with("mail accepted"))
+                .map(|measure| Measure { name: format!("{} (20 ms store)", measure.name), ..measure }),
+        );
         Ok(())
     })
     .await;

@@ -54,7 +54,8 @@ impl Report {
     pub(crate) fn add(&mut self, target: usize, measures: Vec<Measure>) {
         for measure in measures {
             let at = self.rows.iter().position(|row| row.measure.name == measure.name).unwrap_or_else(|| {
-                self.rows.push(Row { measure: measure.clone(), values: vec![Vec::new(); self.targets.len()] });
+                self.rows
+                    .push(Row { measure: measure.clone(), values: vec![Vec::new(); self.targets.len()] });
                 self.rows.len() - 1
             });
             self.rows[at].values[target].push(measure.value);

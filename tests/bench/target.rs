@@ -42,7 +42,8 @@ pub(crate) const PUSH: usize = 103;
 impl Target {
     /// Reads the description of a server.
     pub(crate) fn read(file: &Path) -> anyhow::Result<Self> {
-        let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+        let text =
+            std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
         serde_json::from_str(&text).with_context(|| format!("{} does not describe a server", file.display()))
     }
 

@@ -36,7 +36,8 @@ const ARROWS: &[(&str, &[&str])] = &[
 const ASSEMBLIES: &[&str] = &["staffetta-local", "staffetta-tests"];
 
 /// The only crates that may speak SQL.
-const SQL: &[&str] = &["staffetta-chassis", "staffetta-directory", "staffetta-mailstore", "staffetta-outbound"];
+const SQL: &[&str] =
+    &["staffetta-chassis", "staffetta-directory", "staffetta-mailstore", "staffetta-outbound"];
 
 /// The pure crates: no runtime, no clock, no randomness, no wire schema.
 const PURE: &[&str] = &["staffetta-message", "staffetta-sasl", "staffetta-smtp"];
@@ -54,7 +55,12 @@ fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
     let name = |value: &serde_json::Value| value["name"].as_str().unwrap().to_owned();
     let packages = metadata["packages"].as_array().unwrap().iter();
     packages
-        .map(|package| (name(package), package["dependencies"].as_array().unwrap().iter().filter(normal).map(name).collect()))
+        .map(|package| {
+            (
+                name(package),
+                package["dependencies"].as_array().unwrap().iter().filter(normal).map(name).collect(),
+            )
+        })
         .collect()
 }
 
@@ -68,7 +74,9 @@ fn crates_depend_only_along_the_arrows() {
         if ASSEMBLIES.contains(&package.as_str()) {
             continue;
         }
-        let Some(allowed) = allowed.get(package.as_str()) else { panic!("{package} has no arrows: enter it in ARROWS") };
+        let Some(allowed) = allowed.get(package.as_str()) else {
+            panic!("{package} has no arrows: enter it in ARROWS")
+        };
         let ours = dependencies.iter().filter(|name| name.starts_with("staffetta-"));
         let forbidden: Vec<_> = ours.filter(|name| !allowed.contains(*name)).collect();
         assert!(forbidden.is_empty(), "{package} must not depend on {forbidden:?}");
