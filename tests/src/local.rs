@@ -1,22 +1,20 @@
 //! The local platform as its users start it: the binary, its endpoints file, the `staffetta` command.
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use serde::Deserialize;
-use tokio::io::{AsyncBufReadExt as _, BufReader};
-use tokio::process::Child;
+
+use crate::process::Process;
 
 /// The longest a platform may take to be ready.
 const READY: Duration = Duration::from_secs(90);
 
 /// How often a platform is started when its ports are taken.
 const STARTS: usize = 5;
-
-/// The longest a platform may take to end.
-const END: Duration = Duration::from_secs(60);
 
 /// What `--endpoints` writes.
 #[derive(Debug, Clone, Deserialize)]
@@ -68,68 +66,40 @@ pub struct Account {
 /// A running `staffetta-local`; it ends when dropped.
 #[derive(Debug)]
 pub struct Local {
-    child: Option<Child>,
+    process: Process,
     folder: tempfile::TempDir,
     endpoints: Endpoints,
 }
 
 impl Local {
-    /// Starts it in a fresh data folder and waits until everything is ready. Another start at the same time may take the ports
-    /// that this one has just found free: then it starts again.
+    /// Starts it in a fresh data folder and waits until everything is ready.
     ///
     /// # Errors
     /// It ends, or is not ready in time; what it printed is in the message.
     pub async fn start(arguments: &[&str]) -> anyhow::Result<Self> {
-        let mut started = Self::start_once(arguments).await;
-        for _ in 1..STARTS {
-            match &started {
-                Err(error) if format!("{error:#}").contains("in use") => {
-                    started = Self::start_once(arguments).await;
-                }
-                _ => break,
-            }
-        }
-        started
-    }
-
-    async fn start_once(arguments: &[&str]) -> anyhow::Result<Self> {
-        let folder = tempfile::Builder::new().prefix("staffetta-test-").tempdir()?;
+        let folder = tempfile::Builder::new().prefix("staffetta-test-").tempdir_in("/tmp")?;
+        // PostgreSQL runs as a user of its own when the tests are root.
+        std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o711))?;
         let file = folder.path().join("endpoints.json");
-        let mut child = tokio::process::Command::new(binary("staffetta-local")?)
-            .arg("--data")
-            .arg(folder.path().join("data"))
-            .arg("--endpoints")
-            .arg(&file)
-            .args(arguments)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .context("cannot start staffetta-local")?;
-        let mut lines = BufReader::new(child.stderr.take().context("no standard error")?).lines();
-        let mut last = Vec::new();
+        let mut all = vec!["--data".to_owned(), folder.path().join("data").display().to_string()];
+        all.extend(["--endpoints".to_owned(), file.display().to_string()]);
+        all.extend(arguments.iter().map(|argument| (*argument).to_owned()));
+        let log = folder.path().join("staffetta-local.log");
+        let mut process =
+            Process::start("staffetta-local", &binary("staffetta-local")?, &all, &[], &log).await?;
         let wait = async {
-            loop {
-                tokio::select! {
-                    line = lines.next_line() => match line? {
-                        Some(line) => last.push(line),
-                        None => anyhow::bail!("staffetta-local ended: {}", last.join("\n")),
-                    },
-                    () = tokio::time::sleep(Duration::from_millis(50)) => {
-                        if file.exists() {
-                            return Ok(());
-                        }
-                    }
+            while !file.exists() {
+                if process.has_ended()?.is_some() {
+                    anyhow::bail!("staffetta-local ended: {}", process.log());
                 }
+                tokio::time::sleep(Duration::from_millis(20)).await;
             }
+            Ok(())
         };
         tokio::time::timeout(READY, wait).await.context("staffetta-local is not ready in time")??;
-        // Keep reading, so that it never waits for somebody to take its log.
-        tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
         let endpoints = serde_json::from_slice(&std::fs::read(&file)?)
             .context("the endpoints file is not as documented")?;
-        Ok(Self { child: Some(child), folder, endpoints })
+        Ok(Self { process, folder, endpoints })
     }
 
     /// Where everything listens.
@@ -138,10 +108,22 @@ impl Local {
         &self.endpoints
     }
 
+    /// The file that says where everything listens.
+    #[must_use]
+    pub fn endpoints_file(&self) -> PathBuf {
+        self.folder.path().join("endpoints.json")
+    }
+
     /// A folder for a test's own files; it goes when this is dropped.
     #[must_use]
     pub fn folder(&self) -> &Path {
         self.folder.path()
+    }
+
+    /// Everything it printed.
+    #[must_use]
+    pub fn log(&self) -> String {
+        self.process.log()
     }
 
     /// The `staffetta` command for the first site of this platform.
@@ -151,7 +133,7 @@ impl Local {
     #[must_use]
     pub fn ctl(&self) -> Command {
         let mut command = Command::new(binary("staffetta").expect("the staffetta command is built"));
-        command.arg("--endpoints").arg(self.folder.path().join("endpoints.json"));
+        command.arg("--endpoints").arg(self.endpoints_file());
         command
     }
 
@@ -160,52 +142,26 @@ impl Local {
     /// # Errors
     /// It does not end in time, or not with success.
     pub async fn stop(mut self) -> anyhow::Result<()> {
-        let Some(mut child) = self.child.take() else { return Ok(()) };
-        let pid = child.id().context("staffetta-local has ended by itself")?;
-        terminate(pid)?;
-        let status = tokio::time::timeout(END, child.wait())
-            .await
-            .context("staffetta-local does not end in time")??;
-        anyhow::ensure!(status.success(), "staffetta-local ended with {status}");
+        self.process.signal("TERM")?;
+        let status = self.process.ended().await?;
+        anyhow::ensure!(status == 0, "staffetta-local ended with {status}: {}", self.process.log());
         Ok(())
     }
 }
 
 impl Drop for Local {
-    /// SIGTERM and a moment, so that its PostgreSQL ends with it.
+    /// SIGTERM and a moment, so that its PostgreSQL ends with it and its folder can go.
     fn drop(&mut self) {
-        let Some(mut child) = self.child.take() else { return };
-        if let Some(pid) = child.id().filter(|pid| terminate(*pid).is_ok()) {
-            for _ in 0..200 {
-                if !matches!(child.try_wait(), Ok(None)) {
-                    return;
-                }
-                std::thread::sleep(Duration::from_millis(50));
+        if !matches!(self.process.has_ended(), Ok(None)) || self.process.signal("TERM").is_err() {
+            return;
+        }
+        for _ in 0..200 {
+            if !matches!(self.process.has_ended(), Ok(None)) {
+                return;
             }
-            tracing_lost(pid);
+            std::thread::sleep(Duration::from_millis(50));
         }
     }
-}
-
-#[expect(clippy::print_stderr, reason = "a test that leaves a process behind should be noticed")]
-fn tracing_lost(pid: u32) {
-    eprintln!("staffetta-local ({pid}) did not end on SIGTERM and is killed");
-}
-
-/// Sends SIGTERM to a process of ours.
-///
-/// # Errors
-/// There is no such process.
-pub fn terminate(pid: u32) -> anyhow::Result<()> {
-    signal(pid, "TERM")
-}
-
-/// Sends SIGKILL to a process of ours.
-///
-/// # Errors
-/// There is no such process.
-pub fn kill(pid: u32) -> anyhow::Result<()> {
-    signal(pid, "KILL")
 }
 
 /// Sends a signal to a process of ours.
