@@ -72,11 +72,25 @@ pub struct Local {
 }
 
 impl Local {
-    /// Starts it in a fresh data folder and waits until everything is ready.
+    /// Starts it in a fresh data folder and waits until everything is ready. Another start at the same time may take the ports
+    /// that this one has just found free: then it starts again.
     ///
     /// # Errors
     /// It ends, or is not ready in time; what it printed is in the message.
     pub async fn start(arguments: &[&str]) -> anyhow::Result<Self> {
+        let mut started = Self::start_once(arguments).await;
+        for _ in 1..STARTS {
+            match &started {
+                Err(error) if format!("{error:#}").contains("in use") => {
+                    started = Self::start_once(arguments).await;
+                }
+                _ => break,
+            }
+        }
+        started
+    }
+
+    async fn start_once(arguments: &[&str]) -> anyhow::Result<Self> {
         let folder = tempfile::Builder::new().prefix("staffetta-test-").tempdir_in("/tmp")?;
         // PostgreSQL runs as a user of its own when the tests are root.
         std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o711))?;
