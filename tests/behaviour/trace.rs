@@ -39,12 +39,14 @@ async fn one_message_to_another_platform_is_one_trace() {
             whole.map(|(trace, _)| trace.to_vec()).with_context(|| format!("{traces:?}"))
         })
         .await?;
-        let named: Vec<Span> = collector
-            .spans()
-            .into_iter()
-            .filter(|span| span.transaction.as_ref() == Some(&transaction))
-            .collect();
-        assert!(!named.is_empty(), "spans carry the transaction id");
+        // A span is sent when it ends, so those around the hops come last.
+        let named: Vec<Span> = eventually::is_ok("spans carry the transaction id", ARRIVAL, async || {
+            let spans = collector.spans().into_iter();
+            let named: Vec<Span> =
+                spans.filter(|span| span.transaction.as_ref() == Some(&transaction)).collect();
+            (!named.is_empty()).then_some(named).context("none does yet")
+        })
+        .await?;
         assert!(named.iter().all(|span| span.trace == trace), "and all of them are in that trace: {named:?}");
         Ok(())
     })
