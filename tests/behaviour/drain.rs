@@ -8,6 +8,7 @@ use staffetta_tests::cluster::{Cluster, Program, Setup, Site};
 use staffetta_tests::{eventually, mail};
 
 use crate::load::{self, Load};
+use crate::porter::Porter;
 
 /// Load on a process before it is told to end.
 const RUNNING: Duration = Duration::from_millis(1_500);
@@ -21,6 +22,7 @@ async fn sigterm_on_each_process_under_load_loses_nothing_and_cuts_nobody_off() 
     eprintln!("seed {seed}");
     Cluster::run(load::setup(), async |cluster| {
         let load = Load::start(cluster, seed).await?;
+        let porter = Porter::start(cluster).await?;
         let site = cluster.site_mut(0);
         for program in Program::ALL {
             tokio::time::sleep(RUNNING).await;
@@ -32,6 +34,7 @@ async fn sigterm_on_each_process_under_load_loses_nothing_and_cuts_nobody_off() 
         eprintln!("{outcomes}");
         anyhow::ensure!(outcomes.accepted() >= 200, "too few messages to say anything: {outcomes}");
         anyhow::ensure!(outcomes.cut_off() == 0, "{outcomes}");
+        porter.check(cluster.site(0)).await?;
         outcomes.check(cluster.site(0)).await
     })
     .await;

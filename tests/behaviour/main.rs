@@ -6,5 +6,6 @@ mod drain;
 mod flow;
 mod limits;
 mod load;
+mod porter;
 mod sessions;
 mod trace;
